@@ -1,0 +1,13 @@
+//! What stands in the database: one row type a table, the typed ids and the kinds in their columns. No logic lives here.
+
+pub mod events;
+pub mod ids;
+pub mod kind;
+pub mod log_head;
+pub mod messages;
+pub mod support_messages;
+pub mod timestamp;
+
+pub use ids::{ConversationId, MessageId, Seq, UserId};
+pub use kind::{ConversationKind, EventKind};
+pub use timestamp::Timestamp;

@@ -1,0 +1,35 @@
+//! A support message: the seed's columns, which an application may read and write beside Natter, then Natter's own, all nullable.
+
+use crate::{ConversationId, MessageId, Seq, Timestamp, UserId};
+use sea_orm::entity::prelude::*;
+
+/// A row of `support_messages`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "support_messages")]
+pub struct Model {
+    /// Assigned by the database, ascending.
+    #[sea_orm(primary_key)]
+    pub id: MessageId,
+    /// The support chat that it was posted to.
+    pub support_chat_id: ConversationId,
+    /// Who posted it.
+    pub sender_id: UserId,
+    /// The text; empty only where `file_paths` is set.
+    pub content: String,
+    /// The attached files' type, as the client named it.
+    pub file_type: Option<String>,
+    /// Where the attached files lie, as the client named it.
+    pub file_paths: Option<String>,
+    /// When its transaction began.
+    pub created_at: Timestamp,
+    /// The place in the log of the event that brought it; null where the application wrote the row itself.
+    pub seq: Option<Seq>,
+    /// The sender's idempotency key: unique per sender for ever.
+    pub client_id: Option<Uuid>,
+}
+
+/// No row refers to another by a foreign key: an application that shares the table need not know Natter's.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,26 @@
+//! Natter's schema, one table a file. Every step may be run again after it was cut off half-way, and none loses a row.
+
+mod m20261122_000001_messages;
+mod m20261122_000002_support_messages;
+mod m20261122_000003_log_head;
+mod m20261122_000004_events;
+mod message_table;
+
+pub use sea_orm_migration::{Migration, MigrationStatus, MigratorTrait};
+use sea_orm_migration::{MigrationTrait, async_trait};
+
+/// Applies the migrations in the order in which they were released.
+#[derive(Clone, Copy, Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261122_000001_messages::Migration),
+            Box::new(m20261122_000002_support_messages::Migration),
+            Box::new(m20261122_000003_log_head::Migration),
+            Box::new(m20261122_000004_events::Migration),
+        ]
+    }
+}

@@ -1,0 +1,39 @@
+//! The event log: references to what changed, in commit order.
+
+use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
+
+/// Creates the table.
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        // On SQLite only INTEGER PRIMARY KEY is the row's own key; BIGINT would cost an index beside the table.
+        let seq = if manager.get_database_backend() == DbBackend::Postgres { "BIGINT" } else { "INTEGER" };
+        manager
+            .get_connection()
+            .execute_unprepared(&format!(
+                "CREATE TABLE IF NOT EXISTS events (
+                    seq {seq} NOT NULL PRIMARY KEY,
+                    kind SMALLINT NOT NULL,
+                    conversation_kind SMALLINT NOT NULL,
+                    conversation_id BIGINT NOT NULL,
+                    message_id BIGINT,
+                    user_id BIGINT,
+                    detail TEXT,
+                    created_at BIGINT NOT NULL)"
+            ))
+            .await?;
+        Ok(())
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.get_connection().execute_unprepared("DROP TABLE IF EXISTS events").await?;
+        Ok(())
+    }
+
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+}

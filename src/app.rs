@@ -1,0 +1,199 @@
+//! The composition root: the only place where the parts meet.
+
+mod workers;
+
+use crate::{
+    chat::Chat,
+    clock::Clock,
+    delivery::Drain,
+    http::{Connections, Site},
+    protocol::Committed,
+    server::{ChatServer, Publish},
+    settings::{AuthMode, Settings},
+    store::{OpenError, Store},
+};
+use actix::{Actor, Addr, Arbiter, Recipient};
+use actix_server::ServerHandle;
+use actix_web::web::Data;
+use futures_util::FutureExt;
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
+use workers::Workers;
+
+/// Batches that may be committed and not yet published. With one on its way to the hubs, a slow fan-out lets larger batches gather.
+const COMMITTED: usize = 1;
+
+/// A first wait for a database that can't be reached; it doubles up to [`LONGEST_WAIT`].
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// On the way out: how long the lane has for what is queued, and then the sessions for saying goodbye. Together with
+/// [`HTTP_GRACE`] less than the ten seconds that supervisors give.
+const LANE_GRACE: Duration = Duration::from_secs(5);
+const SESSION_GRACE: Duration = Duration::from_secs(3);
+const HTTP_GRACE: Duration = Duration::from_secs(1);
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+/// Where the database is in use or can't be opened, or the address can't be listened on.
+pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
+    let mut stop = StopSignal::listen()?;
+    let descriptors = rlimit::increase_nofile_limit(u64::MAX)?;
+    warn_of(settings, descriptors);
+    let store = tokio::select! {
+        store = open(settings) => store?,
+        () = stop.received() => return Ok(()),
+    };
+    let listener = TcpListener::bind((settings.server.host, settings.server.port))
+        .map_err(|error| anyhow::anyhow!("can't listen on {}:{}: {error}", settings.server.host, settings.server.port))?;
+    let running = Running::start(settings, store, listener)?;
+    log::info!("natter {} listens on http://{}", env!("CARGO_PKG_VERSION"), running.address);
+    stop.received().await;
+    running.stop().await
+}
+
+/// Opens the database; where it can't be reached, tries again with growing waits, as long as it takes.
+async fn open(settings: &Settings) -> Result<Store, OpenError> {
+    let mut wait = FIRST_WAIT;
+    loop {
+        match Store::open(&settings.database.url, settings.database.readers).await {
+            Err(error @ OpenError::Unreachable { .. }) if settings.database.url.is_remote() => {
+                log::error!("{error}; trying again in {} ms", wait.as_millis());
+                sleep(wait).await;
+                wait = (wait * 2).min(LONGEST_WAIT);
+            }
+            opened => return opened,
+        }
+    }
+}
+
+fn warn_of(settings: &Settings, descriptors: u64) {
+    match settings.auth.mode {
+        AuthMode::Trusted => log::warn!(
+            "auth.mode is \"trusted\": whoever can connect to {} can be any user. For development only",
+            settings.server.host
+        ),
+    }
+    if descriptors < settings.server.max_connections as u64 {
+        log::warn!(
+            "at most {descriptors} files may be open, fewer than server.max_connections = {}",
+            settings.server.max_connections
+        );
+    }
+}
+
+/// SIGTERM, or Ctrl-C.
+struct StopSignal {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignal {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// The parts, at work.
+struct Running {
+    address: SocketAddr,
+    site: Data<Site>,
+    /// Each worker's hub, as it comes.
+    hubs: mpsc::UnboundedReceiver<Recipient<Drain>>,
+    /// Told once, the lane takes nothing more and ends when its queue is empty.
+    stop_lane: oneshot::Sender<()>,
+    /// Resolves when everything that was committed is published.
+    published: oneshot::Receiver<()>,
+    server: ServerHandle,
+    served: JoinHandle<std::io::Result<()>>,
+}
+
+impl Running {
+    fn start(settings: &Settings, store: Store, listener: TcpListener) -> anyhow::Result<Self> {
+        let clock = Clock::system();
+        let head = store.head();
+        let (writer, lane) = store.lane(settings.database.queue, clock);
+        // A thread of its own: the main one waits, blocked, until the workers have started, and they wait for the server.
+        let thread = Arbiter::new();
+        let chat = Chat::new(writer, clock);
+        let chat_server = ChatServer::start_in_arbiter(&thread.handle(), move |_| ChatServer::new(chat, head.seq));
+        let (committed, to_publish) = mpsc::channel(COMMITTED);
+        let (stop_lane, lane_is_stopped) = oneshot::channel::<()>();
+        thread.spawn(lane.run(committed, lane_is_stopped.map(|_| ())));
+        let (is_published, published) = oneshot::channel();
+        thread.spawn(publish(to_publish, chat_server.clone()).map(|()| drop(is_published)));
+
+        let max_connections = if settings.limits.enabled { settings.server.max_connections } else { usize::MAX };
+        let site = Data::new(Site {
+            store,
+            inspect: chat_server.clone().recipient(),
+            connections: Arc::new(Connections::new(max_connections)),
+            draining: AtomicBool::new(false),
+        });
+        // One message a worker, at its start.
+        let (announce, hubs) = mpsc::unbounded_channel();
+        let workers = Workers { chat_server, site: site.clone(), log_id: head.log_id, limits: settings.limits, announce };
+        let address = listener.local_addr()?;
+        let server = workers.listen(listener, settings.server.workers)?;
+        Ok(Self { address, site, hubs, stop_lane, published, server: server.handle(), served: actix_rt::spawn(server) })
+    }
+
+    /// Finishes what is queued, says goodbye to every session, and ends.
+    async fn stop(mut self) -> anyhow::Result<()> {
+        log::info!("stopping: no new sessions, {} to say goodbye to", self.site.connections.open());
+        self.site.draining.store(true, Ordering::Relaxed);
+        // It is gone only where the lane has ended by itself, and then there is nothing to stop.
+        let _ = self.stop_lane.send(());
+        if timeout(LANE_GRACE, self.published).await.is_err() {
+            log::error!(
+                "the database did not take what was queued within {} s; none of it was acknowledged",
+                LANE_GRACE.as_secs()
+            );
+        }
+        self.hubs.close();
+        while let Some(hub) = self.hubs.recv().await {
+            hub.send(Drain).await?;
+        }
+        let deadline = Instant::now() + SESSION_GRACE;
+        while self.site.connections.open() > 0 && Instant::now() < deadline {
+            sleep(Duration::from_millis(10)).await;
+        }
+        // Keep-alive connections of HTTP may be left; they are cut.
+        let _ = timeout(HTTP_GRACE, self.server.stop(true)).await;
+        self.served.abort();
+        self.site.store.close().await?;
+        log::info!("stopped");
+        Ok(())
+    }
+}
+
+/// Takes what was committed to the server, one batch after the other.
+async fn publish(mut committed: mpsc::Receiver<Committed>, chat_server: Addr<ChatServer>) {
+    while let Some(committed) = committed.recv().await {
+        if chat_server.send(Publish(committed)).await.is_err() {
+            log::error!("the server is gone: nothing is published any more");
+            return;
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The worker threads: each has a hub, an actix-web application for requests, and a second instance of it for upgrades.
+
+use crate::{
+    delivery::{Drain, Hub, hub::HubActor},
+    http::{SessionPort, Site, routes, takeover},
+    server::{AddHub, ChatServer},
+    session::Port,
+    settings::LimitSettings,
+};
+use actix::{Actor, Addr, Recipient};
+use actix_codec::Framed;
+use actix_http::{HttpService, Request, Response, body::BoxBody, h1::Codec};
+use actix_rt::net::TcpStream;
+use actix_server::Server;
+use actix_service::{IntoService, IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service, map_config};
+use actix_web::{App, dev::AppConfig, web::Data};
+use socket2::SockRef;
+use std::{net::TcpListener, rc::Rc, time::Duration};
+use tokio::sync::mpsc::UnboundedSender;
+use uuid::Uuid;
+
+/// How long a client may take for the head of its request.
+const REQUEST_HEAD: Duration = Duration::from_secs(5);
+
+/// How long an idle HTTP connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// Connections that the kernel may hold before they are accepted.
+const BACKLOG: u32 = 4_096;
+
+/// What the kernel may hold for a peer that does not read, in bytes; it would let it grow to megabytes.
+const SEND_BUFFER: usize = 128 * 1024;
+
+/// What a worker is made of.
+#[derive(Clone)]
+pub(super) struct Workers {
+    pub(super) chat_server: Addr<ChatServer>,
+    pub(super) site: Data<Site>,
+    pub(super) log_id: Uuid,
+    pub(super) limits: LimitSettings,
+    /// Where each worker's hub is made known.
+    pub(super) announce: UnboundedSender<Recipient<Drain>>,
+}
+
+impl Workers {
+    /// Listens with `count` workers.
+    pub(super) fn listen(self, listener: TcpListener, count: usize) -> std::io::Result<Server> {
+        SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER)?;
+        let builder = Server::build().workers(count).backlog(BACKLOG).max_concurrent_connections(usize::MAX).disable_signals();
+        let server = builder.listen("http", listener, move || {
+            let (requests, upgrades) = (self.clone(), self.clone());
+            HttpService::build()
+                .keep_alive(KEEP_ALIVE)
+                .client_request_timeout(REQUEST_HEAD)
+                .tcp_nodelay(true)
+                .upgrade(fn_factory(move || upgrades.clone().upgrade_service()))
+                .finish(map_config(requests.app(None), |()| AppConfig::default()))
+                .tcp()
+        })?;
+        Ok(server.run())
+    }
+
+    /// The application; with a port it can begin sessions.
+    fn app(
+        &self,
+        port: Option<SessionPort>,
+    ) -> impl ServiceFactory<
+        Request,
+        Config = AppConfig,
+        Response = actix_web::dev::ServiceResponse<BoxBody>,
+        Error = Response<BoxBody>,
+        InitError = (),
+        Service: 'static,
+    > + use<> {
+        let app = App::new().app_data(self.site.clone()).configure(routes);
+        let app = match port {
+            Some(port) => app.app_data(port),
+            None => app,
+        };
+        app.into_factory().map_err(|error: actix_web::Error| error.error_response().into())
+    }
+
+    /// The service that is given the upgrade requests, with the hub of its thread.
+    async fn upgrade_service(
+        self,
+    ) -> Result<impl actix_service::Service<(Request, Framed<TcpStream, Codec>), Response = (), Error = actix_web::Error>, ()>
+    {
+        let port = self.port().await.map_err(|error| log::error!("a worker can't begin sessions: {error}"))?;
+        let app = map_config(self.app(Some(SessionPort(Rc::new(port)))), |()| AppConfig::default());
+        let app = Rc::new(app.new_service(()).await?);
+        Ok(fn_service(move |(request, framed)| takeover::serve(Rc::clone(&app), request, framed)).into_service())
+    }
+
+    /// Starts this thread's hub and has it told of what is committed from now on.
+    async fn port(&self) -> Result<Port, actix::MailboxError> {
+        let hub = Rc::new(Hub::new());
+        let actor = HubActor(Rc::clone(&hub)).start();
+        let place = self.chat_server.send(AddHub(actor.clone().recipient())).await?;
+        hub.take_place(place.index, place.head);
+        // Nobody listens once the server is on its way out.
+        let _ = self.announce.send(actor.recipient());
+        Ok(Port {
+            submit: self.chat_server.clone().recipient(),
+            connect: self.chat_server.clone().recipient(),
+            disconnect: self.chat_server.clone().recipient(),
+            hub,
+            log_id: self.log_id,
+            limits: self.limits.client,
+            fragments: self.limits.fragments,
+            outbox_bytes: self.limits.outbox_bytes,
+        })
+    }
+}

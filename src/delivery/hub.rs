@@ -1,0 +1,198 @@
+//! One hub a worker thread: the outboxes of that worker's sessions, and the actor that brings them what was committed.
+
+use super::{Batch, Reply};
+use crate::protocol::{CloseCode, Dialect, Seq, SessionKey};
+use actix::{Actor, AsyncContext, Context, Handler, Message};
+use bytes::Bytes;
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+/// How often a hub looks after its sessions' liveness and deadlines: one timer a worker, none a session.
+pub const SWEEP: Duration = Duration::from_secs(1);
+
+/// Batches that may wait for a hub. The sender waits for room, so the database's lane slows down and then refuses.
+const MAILBOX: usize = 16;
+
+/// A session, as its hub sees it. None of these calls waits, and none comes back to the hub.
+pub trait Subscriber {
+    /// Which frames it is sent.
+    fn dialect(&self) -> Dialect;
+
+    /// Takes whole frames; the subscriber bounds what it keeps.
+    fn send(&self, frames: &Bytes);
+
+    /// Ends the session, with a close frame after what was sent before.
+    fn close(&self, code: CloseCode);
+
+    /// One [`SWEEP`] has passed.
+    fn tick(&self);
+}
+
+/// The sessions of one worker.
+pub struct Hub {
+    /// Which worker's, once the server has given it a number.
+    index: Cell<u16>,
+    /// The last event that was handed to the sessions: whoever registers now gets what comes after.
+    head: Cell<Seq>,
+    /// Set once the server is going away: whoever registers now is told so.
+    draining: Cell<bool>,
+    slots: RefCell<Vec<Slot>>,
+    /// Slots to be used again.
+    free: RefCell<Vec<u32>>,
+}
+
+#[derive(Default)]
+struct Slot {
+    generation: u32,
+    subscriber: Option<Rc<dyn Subscriber>>,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Hub {
+    /// A hub without sessions and without a place yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            index: Cell::new(0),
+            head: Cell::new(Seq(0)),
+            draining: Cell::new(false),
+            slots: RefCell::default(),
+            free: RefCell::default(),
+        }
+    }
+
+    /// Takes the place that the server gave it: its number, and the last event that was published before it was there. A batch
+    /// may have come in between.
+    pub fn take_place(&self, index: u16, head: Seq) {
+        self.index.set(index);
+        self.head.set(self.head.get().max(head));
+    }
+
+    /// Registers a session until the registration is dropped. From [`Hub::head`] on it misses nothing and sees nothing twice.
+    #[expect(clippy::cast_possible_truncation, reason = "a worker has fewer sessions than a u32 counts")]
+    pub fn register(self: &Rc<Self>, subscriber: Rc<dyn Subscriber>) -> Registration {
+        let mut slots = self.slots.borrow_mut();
+        let slot = self.free.borrow_mut().pop().unwrap_or_else(|| {
+            slots.push(Slot::default());
+            slots.len() as u32 - 1
+        });
+        if self.draining.get() {
+            subscriber.close(CloseCode::GoingAway);
+        }
+        let entry = &mut slots[slot as usize];
+        entry.subscriber = Some(subscriber);
+        let key = SessionKey { hub: self.index.get(), slot, generation: entry.generation };
+        Registration { hub: Rc::clone(self), key }
+    }
+
+    /// The last event that the registered sessions were handed.
+    #[must_use]
+    pub fn head(&self) -> Seq {
+        self.head.get()
+    }
+
+    /// Hands out a commit: its events to everyone, then the answers to those who wait for one.
+    pub fn deliver(&self, batch: &Batch, replies: &[Reply]) {
+        let slots = self.slots.borrow();
+        if let Some(head) = batch.head() {
+            for subscriber in slots.iter().filter_map(|slot| slot.subscriber.as_ref()) {
+                subscriber.send(batch.frames(subscriber.dialect()));
+            }
+            self.head.set(head);
+        }
+        for Reply { session, frame } in replies {
+            let addressee = slots.get(session.slot as usize).filter(|slot| slot.generation == session.generation);
+            if let Some(subscriber) = addressee.and_then(|slot| slot.subscriber.as_ref()) {
+                subscriber.send(frame);
+            }
+        }
+    }
+
+    fn drain(&self) {
+        self.draining.set(true);
+        self.for_each(|subscriber| subscriber.close(CloseCode::GoingAway));
+    }
+
+    fn for_each(&self, act: impl Fn(&dyn Subscriber)) {
+        self.slots.borrow().iter().filter_map(|slot| slot.subscriber.as_deref()).for_each(act);
+    }
+
+    fn leave(&self, key: SessionKey) {
+        let slot = &mut self.slots.borrow_mut()[key.slot as usize];
+        slot.subscriber = None;
+        slot.generation = slot.generation.wrapping_add(1);
+        self.free.borrow_mut().push(key.slot);
+    }
+}
+
+/// A session's place in its hub, given back when this is dropped, however the session ends.
+pub struct Registration {
+    hub: Rc<Hub>,
+    key: SessionKey,
+}
+
+impl Registration {
+    /// The session's address.
+    #[must_use]
+    pub fn key(&self) -> SessionKey {
+        self.key
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.hub.leave(self.key);
+    }
+}
+
+/// The actor round a [`Hub`].
+pub struct HubActor(pub Rc<Hub>);
+
+impl Actor for HubActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        ctx.run_interval(SWEEP, |actor, _| actor.0.for_each(|subscriber| subscriber.tick()));
+    }
+}
+
+/// What one commit brings to this hub. Its sender waits for the answer before it sends the next.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Deliver {
+    /// The events, for everyone.
+    pub batch: Arc<Batch>,
+    /// The answers, for sessions of this hub.
+    pub replies: Vec<Reply>,
+}
+
+impl Handler<Deliver> for HubActor {
+    type Result = ();
+
+    fn handle(&mut self, deliver: Deliver, _: &mut Self::Context) {
+        self.0.deliver(&deliver.batch, &deliver.replies);
+    }
+}
+
+/// The server is going away: every session is closed with 1001.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Drain;
+
+impl Handler<Drain> for HubActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Drain, _: &mut Self::Context) {
+        self.0.drain();
+    }
+}

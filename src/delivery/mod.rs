@@ -1,0 +1,9 @@
+//! From committed events to the outboxes of sessions. Knows the protocol, and neither the database nor the sockets.
+
+pub mod batch;
+pub mod hub;
+pub mod roster;
+
+pub use batch::{Batch, Reply};
+pub use hub::{Deliver, Drain, Hub, Registration, Subscriber};
+pub use roster::Roster;

@@ -1,0 +1,52 @@
+//! HTTP: the upgrade to a WebSocket, health, who is connected, and the built-in page.
+
+mod connections;
+mod handshake;
+mod health;
+mod identity;
+mod page;
+mod presence;
+mod problem;
+mod socket;
+pub mod takeover;
+
+pub use connections::Connections;
+pub use socket::SessionPort;
+
+use crate::{server::Inspect, store::Store};
+use actix::Recipient;
+use actix_web::web;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+/// What the routes need; one for all workers.
+pub struct Site {
+    /// Asked by `/readyz`.
+    pub store: Store,
+    /// Asked who is connected.
+    pub inspect: Recipient<Inspect>,
+    /// How many sockets there are, and may be.
+    pub connections: Arc<Connections>,
+    /// Set once the server is going away.
+    pub draining: AtomicBool,
+}
+
+impl Site {
+    /// Whether the server is going away: it takes no new sessions, and says so to load balancers.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+/// All routes.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource(["/ws-online-status", "/ws"]).route(web::get().to(socket::upgrade)))
+        .route("/", web::get().to(page::page))
+        .route("/healthz", web::get().to(health::healthz))
+        .route("/readyz", web::get().to(health::readyz))
+        .route("/api/v1/presence", web::get().to(presence::presence));
+}

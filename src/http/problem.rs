@@ -1,0 +1,55 @@
+//! An error as HTTP tells it: a status, and the payload of an `ERROR` frame.
+
+use crate::protocol::{ErrorCode, Refusal};
+use actix_web::{HttpResponse, ResponseError, http::StatusCode};
+use serde_json::json;
+
+/// A request that was refused.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{refusal}")]
+pub(super) struct Problem {
+    status: StatusCode,
+    refusal: Refusal,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, refusal: Refusal) -> Self {
+        Self { status, refusal }
+    }
+
+    /// The server can't take this now; come back.
+    pub(super) fn unavailable(message: &'static str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, Refusal::unavailable(message))
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let status = match refusal.code {
+            ErrorCode::InvalidJson | ErrorCode::UnknownType | ErrorCode::InvalidField => StatusCode::BAD_REQUEST,
+            ErrorCode::SenderMismatch => StatusCode::FORBIDDEN,
+            ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, refusal)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let Refusal { code, message, field, retry_after_ms } = &self.refusal;
+        let payload = json!({ "code": code.as_str(), "message": message, "retry_after_ms": retry_after_ms, "field": field });
+        let mut response = HttpResponse::build(self.status);
+        if self.status == StatusCode::UPGRADE_REQUIRED {
+            response.insert_header(("upgrade", "websocket")).insert_header(("sec-websocket-version", "13"));
+        }
+        if let Some(ms) = retry_after_ms {
+            response.insert_header(("retry-after", ms.div_ceil(1_000)));
+        }
+        response.json(json!({ "error": payload }))
+    }
+}

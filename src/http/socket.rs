@@ -1,0 +1,38 @@
+//! `GET /ws-online-status` and `/ws`: from an HTTP request to a session.
+
+use super::{Site, handshake, identity, problem::Problem, takeover::OnUpgrade};
+use crate::{
+    protocol::{Dialect, session::NATTER_V1},
+    session::{Identity, Port, Session, turn_away},
+};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, http::header::SEC_WEBSOCKET_PROTOCOL, web::Data};
+use std::rc::Rc;
+
+/// What the sessions of a worker share, as the application's data. Only the instance of the application that serves upgrades has
+/// it.
+#[derive(Clone)]
+pub struct SessionPort(pub Rc<Port>);
+
+/// Answers 101 and leaves the socket to a session. Who the client is, is refused on the WebSocket, with 4001: a browser shows its
+/// page nothing of a refused handshake.
+pub(super) async fn upgrade(request: HttpRequest, site: Data<Site>) -> Result<HttpResponse, Problem> {
+    handshake::check(&request)?;
+    if site.is_draining() {
+        return Err(Problem::unavailable("the server is going away: connect again"));
+    }
+    let permit = site.connections.permit().ok_or_else(|| Problem::unavailable("too many connections: try again later"))?;
+    let Some(SessionPort(port)) = request.app_data::<SessionPort>().cloned() else {
+        return Err(Problem::unavailable("the server is starting: try again"));
+    };
+    let mut response = match actix_web_actors::ws::handshake_with_protocols(&request, &[NATTER_V1]) {
+        Ok(mut response) => response.finish(),
+        Err(refused) => return Ok(refused.error_response()),
+    };
+    let dialect = if response.headers().contains_key(SEC_WEBSOCKET_PROTOCOL) { Dialect::NatterV1 } else { Dialect::Classic };
+    let user = identity::user(&request);
+    response.extensions_mut().insert(OnUpgrade::new(move |stream, early| match user {
+        Ok(user) => Session::open(stream, &early, Identity { user, dialect }, port, Box::new(permit)),
+        Err(refusal) => turn_away(stream, refusal, Box::new(permit)),
+    }));
+    Ok(response)
+}

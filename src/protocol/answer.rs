@@ -1,0 +1,66 @@
+//! What a session gets back for a command of its own.
+
+use super::{Refusal, RequestId, SessionKey, message::WireTime};
+use entity::{MessageId, Seq, Timestamp};
+use serde::Serialize;
+use uuid::Uuid;
+
+/// Who waits for an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The session that sent the command.
+    pub session: SessionKey,
+    /// What it called the request; without one, success is not answered.
+    pub request_id: Option<RequestId>,
+}
+
+/// A command's outcome, on its way to the session that sent it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Who waits for it.
+    pub to: Origin,
+    /// `ACK` or `ERROR`.
+    pub outcome: Result<Ack, Refusal>,
+}
+
+/// A change that is committed and on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ack {
+    /// The place of its event in the log.
+    pub seq: Seq,
+    /// What the command's answer tells beside.
+    pub of: Acked,
+}
+
+/// What an `ACK` tells, by command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Acked {
+    /// A message was posted, now or, where `duplicate`, by an earlier try.
+    Posted {
+        /// The message's id.
+        id: MessageId,
+        /// When it was committed.
+        created_at: Timestamp,
+        /// The sender's idempotency key.
+        client_id: Option<Uuid>,
+        /// Whether an earlier try had stored it already.
+        duplicate: bool,
+    },
+}
+
+impl Serialize for Acked {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Posted {
+            id: i64,
+            created_at: WireTime,
+            client_id: Option<Uuid>,
+            duplicate: bool,
+        }
+        match *self {
+            Self::Posted { id, created_at, client_id, duplicate } => {
+                Posted { id: id.0, created_at: WireTime(created_at), client_id, duplicate }.serialize(serializer)
+            }
+        }
+    }
+}

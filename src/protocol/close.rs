@@ -1,0 +1,63 @@
+//! Why a connection is closed, as data: the code says what the client should do next.
+
+/// The close codes that Natter sends. 4000–4099: do not come back unchanged; 4100–4199: back off with jitter, then resume;
+/// 4200–4299: reconnect now and resume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CloseCode {
+    /// The client is done; its close is answered.
+    Normal,
+    /// The server is going away: resume elsewhere.
+    GoingAway,
+    /// The client broke RFC 6455.
+    ProtocolError,
+    /// A binary frame: every frame is JSON text.
+    Unsupported,
+    /// A text frame that is not UTF-8.
+    InvalidUtf8,
+    /// A frame or message above the limit.
+    TooLarge,
+    /// The server can't take another session now.
+    TryAgainLater,
+    /// Who the client is, is missing or invalid.
+    Unauthorized,
+    /// The client does not read what it is sent.
+    SlowConsumer,
+    /// No sign of life within the heartbeat.
+    NoPong,
+}
+
+impl CloseCode {
+    /// The code of the close frame.
+    #[must_use]
+    pub fn code(self) -> u16 {
+        match self {
+            Self::Normal => 1000,
+            Self::GoingAway => 1001,
+            Self::ProtocolError => 1002,
+            Self::Unsupported => 1003,
+            Self::InvalidUtf8 => 1007,
+            Self::TooLarge => 1009,
+            Self::TryAgainLater => 1013,
+            Self::Unauthorized => 4001,
+            Self::SlowConsumer => 4100,
+            Self::NoPong => 4201,
+        }
+    }
+
+    /// The reason of the close frame, for a developer to read; at most 123 bytes.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Normal => "",
+            Self::GoingAway => "server going away: reconnect and resume",
+            Self::ProtocolError => "websocket protocol error",
+            Self::Unsupported => "binary frames are not supported: send JSON as text",
+            Self::InvalidUtf8 => "text is not valid UTF-8",
+            Self::TooLarge => "frame too large",
+            Self::TryAgainLater => "try again later",
+            Self::Unauthorized => "who you are is missing or invalid",
+            Self::SlowConsumer => "slow consumer: you did not read what you were sent",
+            Self::NoPong => "no pong",
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What a client may ask for. A feature adds one variant here, one line in [`decode`](super::decode), and one arm in `chat::run`.
+
+use super::{ConversationKind, RequestId, post::NewMessage};
+
+/// A well-formed command; whether it is allowed is not decided yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// `NEW_MESSAGE`, `NEW_SUPPORT_MESSAGE`.
+    Post(NewMessage),
+    /// `PING`: for browsers, which can't see control frames.
+    Ping,
+}
+
+impl Command {
+    /// Its `type`, for the log.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Post(message) => match message.conversation.kind {
+                ConversationKind::Chat => "NEW_MESSAGE",
+                ConversationKind::Support => "NEW_SUPPORT_MESSAGE",
+            },
+            Self::Ping => "PING",
+        }
+    }
+}
+
+/// A command, and what the client calls it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Echoed in the answer.
+    pub request_id: Option<RequestId>,
+    /// What is asked for.
+    pub command: Command,
+}

@@ -1,0 +1,207 @@
+//! The fields of a client's frame: one flat JSON object, read once and borrowed, each field asked for by name and type.
+//!
+//! Reading by name rather than into one struct keeps every command's fields in the command's own file, and lets each fault
+//! name its field and its limit.
+
+use super::Refusal;
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::{borrow::Cow, fmt};
+use uuid::Uuid;
+
+/// The largest id on the wire: what a JavaScript number holds exactly.
+pub const MAX_ID: i64 = (1 << 53) - 1;
+
+/// The fields of one frame, in the order in which they came.
+#[derive(Debug)]
+pub struct Fields<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
+
+#[derive(Debug)]
+enum Value<'a> {
+    Null,
+    Integer(i64),
+    Text(Cow<'a, str>),
+    /// A boolean, a list, an object, or a number that is no 64-bit integer: no field of any command is one of these.
+    Other,
+}
+
+impl<'a> Fields<'a> {
+    /// More keys than any command has; a frame of a hundred thousand tiny keys is refused before it costs anything.
+    const MAX_KEYS: usize = 64;
+
+    /// The fields of `text`, which must be one JSON object without repeated keys.
+    ///
+    /// # Errors
+    /// Where it is not, with the place of the fault.
+    pub fn read(text: &'a str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    fn get(&self, name: &str) -> Option<&Value<'a>> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value).filter(|value| !matches!(value, Value::Null))
+    }
+
+    /// An id, 1 to 2^53-1; absent and null are `None`.
+    pub(crate) fn optional_id(&self, name: &'static str) -> Result<Option<i64>, Refusal> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::Integer(id)) if (1..=MAX_ID).contains(id) => Ok(Some(*id)),
+            Some(_) => Err(Refusal::field(name, format!("{name} must be an integer from 1 to {MAX_ID}"))),
+        }
+    }
+
+    /// An id that must be there.
+    pub(crate) fn id(&self, name: &'static str) -> Result<i64, Refusal> {
+        self.optional_id(name)?.ok_or_else(|| Refusal::field(name, format!("{name} is required: an integer from 1 to {MAX_ID}")))
+    }
+
+    /// A text of at most `max_chars` Unicode scalar values, without U+0000, which PostgreSQL can't hold.
+    pub(crate) fn optional_text(&self, name: &'static str, max_chars: usize) -> Result<Option<&str>, Refusal> {
+        let text = match self.get(name) {
+            None => return Ok(None),
+            Some(Value::Text(text)) => text.as_ref(),
+            Some(_) => return Err(Refusal::field(name, format!("{name} must be a string of at most {max_chars} characters"))),
+        };
+        if text.len() > max_chars && text.chars().nth(max_chars).is_some() {
+            return Err(Refusal::field(name, format!("{name} is too long: at most {max_chars} characters")));
+        }
+        if text.contains('\0') {
+            return Err(Refusal::field(name, format!("{name} must not contain the character U+0000")));
+        }
+        Ok(Some(text))
+    }
+
+    /// A text that must be there; it may be empty.
+    pub(crate) fn text(&self, name: &'static str, max_chars: usize) -> Result<&str, Refusal> {
+        self.optional_text(name, max_chars)?
+            .ok_or_else(|| Refusal::field(name, format!("{name} is required: a string of at most {max_chars} characters")))
+    }
+
+    /// A UUID in its usual text form; absent and null are `None`.
+    pub(crate) fn optional_uuid(&self, name: &'static str) -> Result<Option<Uuid>, Refusal> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::Text(text)) => match Uuid::try_parse(text) {
+                Ok(uuid) => Ok(Some(uuid)),
+                Err(_) => Err(Refusal::field(name, format!("{name} must be a UUID"))),
+            },
+            Some(_) => Err(Refusal::field(name, format!("{name} must be a UUID, as a string"))),
+        }
+    }
+}
+
+/// A user's id as a query parameter has it: decimal digits.
+///
+/// # Errors
+/// Where it is missing or not 1 to 2^53-1.
+pub fn user_id_parameter(name: &'static str, text: Option<&str>) -> Result<entity::UserId, Refusal> {
+    let Some(text) = text else {
+        return Err(Refusal::field(name, format!("{name} is required: an integer from 1 to {MAX_ID}")));
+    };
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse::<i64>() {
+        Ok(id) if digits && (1..=MAX_ID).contains(&id) => Ok(entity::UserId(id)),
+        _ => Err(Refusal::field(name, format!("{name} must be an integer from 1 to {MAX_ID}"))),
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields: Vec<(Cow<'de, str>, Value<'de>)> = Vec::with_capacity(8);
+        while let Some(Key(key)) = map.next_key()? {
+            if fields.len() == Fields::MAX_KEYS {
+                return Err(A::Error::custom(format_args!("more than {} keys", Fields::MAX_KEYS)));
+            }
+            if fields.iter().any(|(known, _)| *known == key) {
+                return Err(A::Error::custom("a key stands there twice"));
+            }
+            fields.push((key, map.next_value()?));
+        }
+        Ok(Fields(fields))
+    }
+}
+
+struct Key<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::Text(text) => Ok(Self(text)),
+            Value::Null | Value::Integer(_) | Value::Other => Err(D::Error::custom("a key must be a string")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Value::Integer(number))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(i64::try_from(number).map_or(Value::Other, Value::Integer))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(integral(number).map_or(Value::Other, Value::Integer))
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Value::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Value::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Value::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
+        while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Value::Other)
+    }
+}
+
+/// `123.0` and `1e3` are integers to JSON; only those that a double holds exactly are taken.
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "the range is checked first")]
+fn integral(number: f64) -> Option<i64> {
+    let exact = number.fract() == 0.0 && number.abs() <= MAX_ID as f64;
+    exact.then_some(number as i64)
+}

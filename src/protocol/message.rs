@@ -1,0 +1,72 @@
+//! A stored message, of either kind, and how it stands on the wire.
+
+use super::{Conversation, Dialect, conversation::id_field};
+use entity::{ConversationId, ConversationKind, MessageId, Timestamp, UserId};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use uuid::Uuid;
+
+/// A message as it was committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its id among the messages of its kind.
+    pub id: MessageId,
+    /// Where it was posted.
+    pub conversation: Conversation,
+    /// Who posted it.
+    pub sender_id: UserId,
+    /// The text.
+    pub content: String,
+    /// The attached files' type, as the client named it.
+    pub file_type: Option<String>,
+    /// Where the attached files lie, as the client named it.
+    pub file_paths: Option<String>,
+    /// Stored and echoed; chat messages alone.
+    pub selected_chat_id: Option<ConversationId>,
+    /// When it was committed.
+    pub created_at: Timestamp,
+    /// The sender's idempotency key.
+    pub client_id: Option<Uuid>,
+}
+
+/// A message as one dialect writes it: the classic keys first, in their order, then what `natter.v1` adds where it is set.
+pub(crate) struct MessagePayload<'a> {
+    pub(crate) message: &'a Message,
+    pub(crate) dialect: Dialect,
+}
+
+impl Serialize for MessagePayload<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Message { id, conversation, sender_id, content, file_type, file_paths, selected_chat_id, created_at, client_id } =
+            self.message;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &id.0)?;
+        map.serialize_entry(id_field(conversation.kind), &conversation.id.0)?;
+        map.serialize_entry("sender_id", &sender_id.0)?;
+        map.serialize_entry("content", content)?;
+        map.serialize_entry("file_type", file_type)?;
+        map.serialize_entry("file_paths", file_paths)?;
+        if conversation.kind == ConversationKind::Chat {
+            map.serialize_entry("selected_chat_id", &selected_chat_id.map(|id| id.0))?;
+        }
+        map.serialize_entry("created_at", &WireTime(*created_at))?;
+        match self.dialect {
+            Dialect::Classic => {}
+            Dialect::NatterV1 => {
+                if let Some(client_id) = client_id {
+                    map.serialize_entry("client_id", client_id)?;
+                }
+                map.serialize_entry("version", &1)?;
+            }
+        }
+        map.end()
+    }
+}
+
+/// A moment as every frame writes it: RFC 3339 in UTC with milliseconds and `Z`.
+pub(crate) struct WireTime(pub(crate) Timestamp);
+
+impl Serialize for WireTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0.utc().format("%Y-%m-%dT%H:%M:%S%.3fZ"))
+    }
+}

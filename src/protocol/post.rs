@@ -1,0 +1,85 @@
+//! `NEW_MESSAGE` and `NEW_SUPPORT_MESSAGE`: a message that a client wants to post.
+
+use super::{Conversation, Dialect, Limits, Refusal, conversation::id_field, fields::Fields};
+use entity::{ConversationId, ConversationKind, UserId};
+use uuid::Uuid;
+
+/// The longest `file_type`, in characters: a media type with its parameters.
+pub const MAX_FILE_TYPE_CHARS: usize = 255;
+
+/// The longest `file_paths`, in characters.
+pub const MAX_FILE_PATHS_CHARS: usize = 4_096;
+
+/// A message as the client sent it, each field within its limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewMessage {
+    /// Where it goes.
+    pub conversation: Conversation,
+    /// Who posts it, as the client says.
+    pub sender_id: UserId,
+    /// The text; empty only where `file_paths` is set.
+    pub content: String,
+    /// The attached files' type.
+    pub file_type: Option<String>,
+    /// Where the attached files lie.
+    pub file_paths: Option<String>,
+    /// Stored and echoed; chat messages alone.
+    pub selected_chat_id: Option<ConversationId>,
+    /// The sender's idempotency key.
+    pub client_id: Option<Uuid>,
+}
+
+impl NewMessage {
+    /// Reads the fields of a new message of this kind.
+    pub(super) fn read(kind: ConversationKind, fields: &Fields<'_>, dialect: Dialect, limits: &Limits) -> Result<Self, Refusal> {
+        let conversation = Conversation { kind, id: ConversationId(fields.id(id_field(kind))?) };
+        let sender_id = UserId(fields.id("sender_id")?);
+        let content = fields.text("content", limits.content_chars)?;
+        let file_type = fields.optional_text("file_type", MAX_FILE_TYPE_CHARS)?;
+        let file_paths = fields.optional_text("file_paths", MAX_FILE_PATHS_CHARS)?;
+        if content.is_empty() && file_paths.is_none_or(str::is_empty) {
+            return Err(Refusal::field("content", "content must not be empty unless file_paths is set"));
+        }
+        if file_type.is_some_and(|text| text.contains(char::is_control)) {
+            return Err(Refusal::field("file_type", "file_type must not contain control characters"));
+        }
+        file_paths.map_or(Ok(()), check_paths)?;
+        let selected_chat_id = match kind {
+            ConversationKind::Chat => fields.optional_id("selected_chat_id")?.map(ConversationId),
+            ConversationKind::Support => None,
+        };
+        let client_id = match dialect {
+            Dialect::Classic => None,
+            Dialect::NatterV1 => fields.optional_uuid("client_id")?,
+        };
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let (content, file_type, file_paths) = (content.to_owned(), owned(file_type), owned(file_paths));
+        Ok(Self { conversation, sender_id, content, file_type, file_paths, selected_chat_id, client_id })
+    }
+
+    /// Roughly what it holds in memory, in bytes: what a queue's bound counts.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        size_of::<Self>() + self.content.len() + text(&self.file_type) + text(&self.file_paths)
+    }
+}
+
+/// Applications put these paths into links and join them to folders, so what climbs out of a folder or runs as a script is
+/// refused. The seed leaves open whether it is one path or a list, so each piece is looked at.
+fn check_paths(file_paths: &str) -> Result<(), Refusal> {
+    let refuse = |message| Err(Refusal::field("file_paths", message));
+    if file_paths.contains(char::is_control) {
+        return refuse("file_paths must not contain control characters");
+    }
+    for piece in file_paths.split([',', ';', '"', '\'', '[', ']', ' ']) {
+        if piece.split(['/', '\\']).any(|segment| segment == "..") {
+            return refuse("file_paths must not contain the segment \"..\"");
+        }
+        let scheme = piece.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+        if matches!(scheme.as_deref(), Some("javascript" | "vbscript" | "data")) {
+            return refuse("file_paths must not be a javascript:, vbscript: or data: address");
+        }
+    }
+    Ok(())
+}

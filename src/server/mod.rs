@@ -1,0 +1,5 @@
+//! The one actor that all sessions talk to.
+
+pub mod chat_server;
+
+pub use chat_server::{AddHub, ChatServer, HubPlace, Inspect, Inspection, Publish};

@@ -1,0 +1,255 @@
+//! The only way out of a session: pongs, errors and close frames go through it like everything else.
+//!
+//! A frame is written at once while nothing waits. What the kernel does not take waits in a queue of shared bytes, bounded by
+//! `outbox_bytes`; past the bound the peer is a slow consumer and is closed with 4100. A writer task exists only while something
+//! waits.
+
+use super::liveness::{Liveness, Pulse};
+use crate::{
+    delivery::Subscriber,
+    protocol::{
+        CloseCode, Dialect,
+        websocket::{self, Opcode},
+    },
+};
+use actix_rt::net::TcpStream;
+use bytes::{Buf, Bytes};
+use socket2::SockRef;
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    future::poll_fn,
+    io::{ErrorKind, IoSlice},
+    net::Shutdown,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
+use tokio::io::{AsyncRead, ReadBuf};
+
+/// How long a closed peer has for reading its close frame and answering it, in sweeps of one second.
+const CLOSE_TICKS: u8 = 2;
+
+/// How many waiting pieces one system call takes.
+const PIECES: usize = 64;
+
+/// One session's socket, with what waits to be written to it.
+pub(super) struct Outbox {
+    stream: RefCell<TcpStream>,
+    state: RefCell<State>,
+    dialect: Dialect,
+    /// Bytes that may wait.
+    bound: usize,
+    /// To give the writer task its own share of this outbox.
+    this: std::rc::Weak<Self>,
+}
+
+#[derive(Default)]
+struct State {
+    /// What the kernel did not take yet; the first piece may be partly written.
+    waiting: VecDeque<Bytes>,
+    /// Their bytes.
+    waiting_bytes: usize,
+    /// Whether the first piece is partly written: it can't be taken back.
+    torn: bool,
+    /// Whether the writer task runs.
+    writing: bool,
+    /// Set once the close frame is in the queue: nothing comes after it. Counts the sweeps since.
+    closing: Option<u8>,
+    liveness: Liveness,
+}
+
+impl Outbox {
+    /// The outbox of a socket, to which nothing was written since the upgrade.
+    pub(super) fn new(stream: TcpStream, dialect: Dialect, bound: usize) -> Rc<Self> {
+        Rc::new_cyclic(|this| Self {
+            stream: RefCell::new(stream),
+            state: RefCell::default(),
+            dialect,
+            bound,
+            this: this.clone(),
+        })
+    }
+
+    /// Reads what has come, like [`AsyncRead::poll_read`].
+    pub(super) fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut *self.stream.borrow_mut()).poll_read(cx, buffer)
+    }
+
+    /// Anything came from the peer.
+    pub(super) fn heard(&self) {
+        self.state.borrow_mut().liveness.heard();
+    }
+
+    /// Whether the close frame was sent, or is on its way.
+    pub(super) fn is_closing(&self) -> bool {
+        self.state.borrow().closing.is_some()
+    }
+
+    /// Whether everything, the close frame included, was given to the kernel.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.state.borrow().waiting.is_empty()
+    }
+
+    /// Sends a pong, which the peer may provoke at any rate: one that would have to wait is dropped, as RFC 6455 allows.
+    pub(super) fn pong(&self, payload: &[u8]) {
+        if self.is_flushed() {
+            self.send(&websocket::frame(Opcode::Pong, payload));
+        }
+    }
+
+    /// Ends the connection in both directions, now. The session's read finds out.
+    pub(super) fn cut(&self) {
+        self.shutdown(Shutdown::Both);
+    }
+
+    fn shutdown(&self, how: Shutdown) {
+        // Fails only where the peer was faster.
+        let _ = SockRef::from(&*self.stream.borrow()).shutdown(how);
+    }
+
+    /// Writes at once if nothing waits; what is left, waits.
+    fn write_or_queue(&self, frames: &Bytes) {
+        let mut state = self.state.borrow_mut();
+        let mut written = 0;
+        if state.waiting.is_empty() {
+            match self.stream.borrow().try_write(frames) {
+                Ok(count) => written = count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => return self.fail(&mut state),
+            }
+            if written == frames.len() {
+                return;
+            }
+            state.torn = written > 0;
+        }
+        let rest = frames.slice(written..);
+        state.waiting_bytes += rest.len();
+        state.waiting.push_back(rest);
+        self.start_writing(&mut state);
+    }
+
+    fn start_writing(&self, state: &mut State) {
+        if !state.writing
+            && let Some(this) = self.this.upgrade()
+        {
+            state.writing = true;
+            actix_rt::spawn(async move { this.write_what_waits().await });
+        }
+    }
+
+    /// Gives up what waits, as far as it can be taken back, and closes with 4100 instead.
+    fn give_up(&self) {
+        {
+            let mut state = self.state.borrow_mut();
+            let keep = usize::from(state.torn);
+            state.waiting.truncate(keep);
+            state.waiting_bytes = state.waiting.iter().map(Bytes::len).sum();
+        }
+        self.close(CloseCode::SlowConsumer);
+    }
+
+    fn fail(&self, state: &mut State) {
+        state.closing.get_or_insert_default();
+        state.waiting = VecDeque::new();
+        state.waiting_bytes = 0;
+        self.shutdown(Shutdown::Both);
+    }
+
+    async fn write_what_waits(self: Rc<Self>) {
+        loop {
+            let writable = poll_fn(|cx| self.stream.borrow().poll_write_ready(cx)).await;
+            let mut state = self.state.borrow_mut();
+            let written = writable.and_then(|()| state.write_to(&self.stream.borrow()));
+            match written {
+                Ok(count) => state.advance(count),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+                Err(_) => self.fail(&mut state),
+            }
+            if state.waiting.is_empty() {
+                state.writing = false;
+                state.waiting = VecDeque::new();
+                if state.closing.is_some() {
+                    self.shutdown(Shutdown::Write);
+                }
+                return;
+            }
+        }
+    }
+}
+
+impl State {
+    fn write_to(&self, stream: &TcpStream) -> std::io::Result<usize> {
+        let mut pieces = [IoSlice::new(&[]); PIECES];
+        let mut count = 0;
+        for (piece, waiting) in pieces.iter_mut().zip(&self.waiting) {
+            *piece = IoSlice::new(waiting);
+            count += 1;
+        }
+        stream.try_write_vectored(&pieces[..count])
+    }
+
+    /// `written` bytes of what waits have left.
+    fn advance(&mut self, mut written: usize) {
+        self.waiting_bytes -= written;
+        self.torn = false;
+        while let Some(first) = self.waiting.front_mut() {
+            if first.len() > written {
+                first.advance(written);
+                self.torn = written > 0 || self.torn;
+                return;
+            }
+            written -= first.len();
+            self.waiting.pop_front();
+        }
+    }
+}
+
+impl Subscriber for Outbox {
+    fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    fn send(&self, frames: &Bytes) {
+        if self.is_closing() {
+            return;
+        }
+        self.write_or_queue(frames);
+        if self.state.borrow().waiting_bytes > self.bound {
+            self.give_up();
+        }
+    }
+
+    fn close(&self, code: CloseCode) {
+        if self.is_closing() {
+            return;
+        }
+        self.write_or_queue(&websocket::close(code));
+        self.state.borrow_mut().closing.get_or_insert_default();
+        if self.is_flushed() {
+            self.shutdown(Shutdown::Write);
+        }
+    }
+
+    fn tick(&self) {
+        let pulse = {
+            let mut state = self.state.borrow_mut();
+            match &mut state.closing {
+                Some(ticks) if *ticks >= CLOSE_TICKS => {
+                    drop(state);
+                    return self.cut();
+                }
+                Some(ticks) => {
+                    *ticks += 1;
+                    return;
+                }
+                None => state.liveness.tick(),
+            }
+        };
+        match pulse {
+            Pulse::Nothing => {}
+            Pulse::Ping => self.send(&websocket::frame(Opcode::Ping, b"")),
+            Pulse::Dead => self.close(CloseCode::NoPong),
+        }
+    }
+}

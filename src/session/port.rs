@@ -1,0 +1,66 @@
+//! What a session needs from the rest of the server, as typed senders: it never knows the server itself.
+
+use crate::{
+    delivery::Hub,
+    protocol::{Dialect, Limits, SessionKey, UserId, command::Request},
+};
+use actix::{Message, Recipient};
+use std::rc::Rc;
+use uuid::Uuid;
+
+/// Who is at the other end of a socket: known before the session begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    /// The user.
+    pub user: UserId,
+    /// Which frames they are sent.
+    pub dialect: Dialect,
+}
+
+/// What all sessions of a worker share.
+pub struct Port {
+    /// Where commands go. Bounded: when it is full, each command is refused with `unavailable`.
+    pub submit: Recipient<Submit>,
+    /// Where it is told that a session has begun.
+    pub connect: Recipient<Connect>,
+    /// Where it is told that a session has ended.
+    pub disconnect: Recipient<Disconnect>,
+    /// Where the session registers to be sent what is committed.
+    pub hub: Rc<Hub>,
+    /// The log's name, for `WELCOME`.
+    pub log_id: Uuid,
+    /// What a client may send.
+    pub limits: Limits,
+    /// Frames that one message may be cut into.
+    pub fragments: u32,
+    /// Bytes that may wait for a peer that does not read; more closes it with 4100.
+    pub outbox_bytes: usize,
+}
+
+/// A session has begun.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Connect {
+    /// Whose.
+    pub user: UserId,
+}
+
+/// A session has ended.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Disconnect {
+    /// Whose.
+    pub user: UserId,
+}
+
+/// The commands of one read from one session, in order.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Submit {
+    /// Where the answers go.
+    pub session: SessionKey,
+    /// Who asks.
+    pub user: UserId,
+    /// What is asked for.
+    pub requests: Vec<Request>,
+}

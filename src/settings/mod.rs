@@ -1,0 +1,72 @@
+//! What an operator can set: one struct a file, read from four layers, with every fault reported at once.
+
+mod auth;
+mod database;
+mod limits;
+mod logging;
+mod server;
+mod source;
+
+pub use auth::{Auth, AuthMode};
+pub use database::DatabaseSettings;
+pub use limits::LimitSettings;
+pub use logging::Logging;
+pub use server::ServerSettings;
+pub use source::{Fault, Overrides};
+
+use source::Source;
+use std::fmt::Write;
+
+/// Everything that can be set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `[server]`
+    pub server: ServerSettings,
+    /// `[database]`
+    pub database: DatabaseSettings,
+    /// `[auth]`
+    pub auth: Auth,
+    /// `[limits]`
+    pub limits: LimitSettings,
+    /// `[logging]`
+    pub logging: Logging,
+    /// Each key with its value as TOML, in the order of the reference.
+    effective: Vec<(String, String)>,
+}
+
+impl Settings {
+    /// Reads the defaults, then the file, then the environment, then the flags.
+    ///
+    /// # Errors
+    /// All faults of all layers, by key.
+    pub fn load(overrides: &Overrides, environment: impl Iterator<Item = (String, String)>) -> Result<Self, Vec<Fault>> {
+        let mut source = Source::read(overrides, environment);
+        let server = ServerSettings::read(&mut source);
+        let database = DatabaseSettings::read(&mut source);
+        let auth = Auth::read(&mut source, &server);
+        let limits = LimitSettings::read(&mut source);
+        let logging = Logging::read(&mut source);
+        let effective = source.effective();
+        source.finish()?;
+        Ok(Self { server, database, auth, limits, logging, effective })
+    }
+
+    /// The settings in force as a TOML document, with secrets masked.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let mut document = String::new();
+        let mut current = "";
+        for (key, value) in &self.effective {
+            let (section, name) = key.split_once('.').unwrap_or(("", key));
+            if section != current {
+                let gap = if document.is_empty() { "" } else { "\n" };
+                // Writing into a String does not fail.
+                let _ = writeln!(document, "{gap}[{section}]");
+                current = section;
+            }
+            let value = if key == "database.url" { format!("{:?}", self.database.url.to_string()) } else { value.clone() };
+            let _ = writeln!(document, "{name} = {value}");
+        }
+        document
+    }
+}

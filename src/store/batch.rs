@@ -1,0 +1,29 @@
+//! How rows are cut into statements: few different sizes, so that each statement's text is prepared once and found again.
+
+/// The numbers of rows that a statement may have. 256 rows of the widest table stay under SQLite's 32,766 parameters.
+const BUCKETS: [usize; 5] = [256, 64, 16, 4, 1];
+
+/// `rows` in order, cut into pieces whose lengths are all in [`BUCKETS`].
+pub(super) fn bucketed<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let size = BUCKETS.into_iter().find(|size| *size <= rows.len())?;
+        let (piece, rest) = rows.split_at(size);
+        rows = rest;
+        Some(piece)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BUCKETS, bucketed};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_row_is_in_one_piece_in_order(rows in proptest::collection::vec(any::<u16>(), 0..2_000)) {
+            let pieces: Vec<&[u16]> = bucketed(&rows).collect();
+            prop_assert!(pieces.iter().all(|piece| BUCKETS.contains(&piece.len())));
+            prop_assert_eq!(pieces.concat(), rows);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Opening the database: one connection that writes, a pool that reads, the schema brought up to date.
+
+use super::{
+    DatabaseUrl, Head, Lane, OpenError, StoreError, Writer, lock::FileLock, log, migrate::migrate_up, writer::QueueBounds,
+};
+use crate::clock::Clock;
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
+    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+};
+use std::time::Duration;
+
+/// How long a statement of another process may hold SQLite's write lock before ours gives up.
+const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long to wait for a connection, and for a free one of the pool.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Prepared statements that a connection keeps: each bucket of each statement, with room to spare.
+const STATEMENT_CACHE: usize = 512;
+
+/// The open database.
+#[derive(Debug)]
+pub struct Store {
+    writer: DatabaseConnection,
+    readers: DatabaseConnection,
+    head: Head,
+    /// On SQLite: nobody else may serve this file while we do.
+    _lock: Option<FileLock>,
+}
+
+impl Store {
+    /// Opens the database at `url`, creating a SQLite file where there is none, and applies the migrations that are missing.
+    ///
+    /// # Errors
+    /// Where it can't be reached, is served by another process, or can't be migrated.
+    pub async fn open(url: &DatabaseUrl, readers: u32) -> Result<Self, OpenError> {
+        let lock = lock(url)?;
+        let writer = connect(url, options(url, 1)).await?;
+        migrate_up(&writer).await.map_err(OpenError::Migration)?;
+        let head = log::head(&writer).await.map_err(OpenError::Migration)?;
+        let readers = connect(url, options(url, readers)).await?;
+        Ok(Self { writer, readers, head, _lock: lock })
+    }
+
+    /// Where the log stood when the database was opened.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    /// The lane through which everything is written, and the way into it.
+    #[must_use]
+    pub fn lane(&self, bounds: QueueBounds, clock: Clock) -> (Writer, Lane) {
+        Lane::open(self.writer.clone(), bounds, clock)
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// What it said instead.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.readers.execute_unprepared("SELECT 1").await?;
+        Ok(())
+    }
+
+    /// Closes all connections; SQLite folds its write-ahead log into the file.
+    ///
+    /// # Errors
+    /// Where a connection can't be closed in good order.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.readers.close_by_ref().await?;
+        self.writer.close_by_ref().await?;
+        Ok(())
+    }
+}
+
+/// On SQLite: the lock that keeps a second process from serving the same file.
+pub(super) fn lock(url: &DatabaseUrl) -> Result<Option<FileLock>, OpenError> {
+    match url {
+        DatabaseUrl::Sqlite { path, .. } => FileLock::take(path).map(Some),
+        DatabaseUrl::Postgres { .. } => Ok(None),
+    }
+}
+
+/// The writing connection alone.
+pub(super) async fn connect_writer(url: &DatabaseUrl) -> Result<DatabaseConnection, OpenError> {
+    connect(url, options(url, 1)).await
+}
+
+async fn connect(url: &DatabaseUrl, options: ConnectOptions) -> Result<DatabaseConnection, OpenError> {
+    let unreachable = |source: sea_orm::DbErr| OpenError::Unreachable { url: url.to_string(), source: source.into() };
+    Database::connect(options).await.map_err(unreachable)
+}
+
+fn options(url: &DatabaseUrl, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url.secret());
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .acquire_timeout(CONNECT_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .sqlx_logging(false)
+        .test_before_acquire(false)
+        .map_sqlx_sqlite_opts(|sqlite| {
+            sqlite
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .foreign_keys(true)
+                .busy_timeout(SQLITE_BUSY_TIMEOUT)
+                .statement_cache_capacity(STATEMENT_CACHE)
+        })
+        .map_sqlx_postgres_opts(|postgres| postgres.application_name("natter").statement_cache_capacity(STATEMENT_CACHE))
+        .map_sqlx_postgres_pool_opts(|pool| pool.after_connect(|connection, _| Box::pin(insist_on_durability(connection))));
+    options
+}
+
+/// An `ACK` promises that the row is on disk, whatever the server's default is.
+async fn insist_on_durability(connection: &mut sea_orm::sqlx::PgConnection) -> Result<(), sea_orm::SqlxError> {
+    use sea_orm::sqlx::Executor;
+    let unless_stricter =
+        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')";
+    connection.execute(unless_stricter).await?;
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! A change that is wanted and allowed, on its way to the database.
+
+use crate::protocol::{Origin, post::NewMessage};
+
+/// One change, and who waits for its answer.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// Who waits.
+    pub origin: Origin,
+    /// What is wanted.
+    pub intent: Intent,
+}
+
+/// What a draft wants.
+#[derive(Clone, Debug)]
+pub enum Intent {
+    /// Store a message.
+    Post(NewMessage),
+}
+
+impl Draft {
+    /// Roughly what it holds in memory, in bytes: what the queue's bound counts.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let intent = match &self.intent {
+            Intent::Post(message) => message.weight(),
+        };
+        size_of::<Origin>() + intent
+    }
+}

@@ -1,0 +1,35 @@
+//! One server a SQLite file: a lock beside it, which the system lets go of when the process ends, however it ends.
+
+use super::OpenError;
+use std::{
+    fs::{File, TryLockError},
+    path::Path,
+};
+
+/// Held as long as the store is open.
+#[derive(Debug)]
+pub(super) struct FileLock(#[expect(dead_code, reason = "the open file is the lock")] File);
+
+impl FileLock {
+    /// Takes the lock of the database at `path`, whose folder is made where it is missing.
+    pub(super) fn take(path: &Path) -> Result<Self, OpenError> {
+        let failed = |what: &Path, source| OpenError::Folder { path: what.display().to_string(), source };
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
+        }
+        let mut lock_path = path.as_os_str().to_owned();
+        lock_path.push(".lock");
+        let lock_path = Path::new(&lock_path);
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(lock_path)
+            .map_err(|source| failed(lock_path, source))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.display().to_string())),
+            Err(TryLockError::Error(source)) => Err(failed(lock_path, source)),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The event log: its head, and what a commit appends to it.
+
+use super::{StoreError, batch::bucketed};
+use crate::protocol::{Change, Event, Seq, Timestamp};
+use entity::{EventKind, events, log_head};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, QueryFilter, prelude::Expr, sea_query::ExprTrait};
+use uuid::Uuid;
+
+/// Where the log stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Names the log.
+    pub log_id: Uuid,
+    /// Its last event, 0 before the first.
+    pub seq: Seq,
+}
+
+/// The head as it is committed.
+pub(super) async fn head(db: &impl ConnectionTrait) -> Result<Head, StoreError> {
+    let row = log_head::Entity::find().one(db).await?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound("log_head has no row: run `natter migrate up`".to_owned()))?;
+    Ok(Head { log_id: row.log_id, seq: row.seq })
+}
+
+/// Moves the head on by `count` and tells the first `seq` of those. The row stays locked until the transaction ends, which
+/// makes commit order the order of `seq`, on any number of nodes.
+pub(super) async fn advance(tx: &impl ConnectionTrait, count: usize) -> Result<Seq, StoreError> {
+    let count = i64::try_from(count).map_err(|_| DbErr::Custom("a batch is too large".to_owned()))?;
+    let rows = log_head::Entity::update_many()
+        .col_expr(log_head::Column::Seq, Expr::col(log_head::Column::Seq).add(count))
+        .filter(Expr::col(log_head::Column::Id).eq(1))
+        .exec_with_returning(tx)
+        .await?;
+    let row = rows.first().ok_or_else(|| DbErr::RecordNotFound("log_head has no row".to_owned()))?;
+    Ok(Seq(row.seq.0 - count + 1))
+}
+
+/// Appends the references to what changed.
+pub(super) async fn append(tx: &impl ConnectionTrait, events: &[Event], now: Timestamp) -> Result<(), StoreError> {
+    for chunk in bucketed(events) {
+        let rows = chunk.iter().map(|event| reference(event, now));
+        events::Entity::insert_many(rows).exec_without_returning(tx).await?;
+    }
+    Ok(())
+}
+
+fn reference(event: &Event, now: Timestamp) -> events::ActiveModel {
+    match &event.change {
+        Change::Posted(message) => events::ActiveModel {
+            seq: Set(event.seq),
+            kind: Set(EventKind::Message),
+            conversation_kind: Set(message.conversation.kind),
+            conversation_id: Set(message.conversation.id),
+            message_id: Set(Some(message.id)),
+            user_id: Set(None),
+            detail: Set(None),
+            created_at: Set(now.unix_ms()),
+        },
+    }
+}

@@ -1,0 +1,64 @@
+//! Bringing the schema up to date, and back, through the migration crate.
+
+use super::{
+    DatabaseUrl, OpenError, StoreError,
+    connect::{connect_writer, lock},
+};
+use migration::{MigrationStatus, Migrator, MigratorTrait};
+use sea_orm::DatabaseConnection;
+
+/// What `natter migrate` does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Apply what is missing.
+    Up,
+    /// Take the last applied step back.
+    Down,
+}
+
+/// A step of the schema, and whether it is applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The name of its file.
+    pub name: String,
+    /// Whether it is applied.
+    pub applied: bool,
+}
+
+/// Migrates the database at `url`, which no server may be serving, and tells where its schema stands afterwards.
+///
+/// # Errors
+/// Where the database can't be reached, is being served, or a step fails.
+pub async fn migrate(url: &DatabaseUrl, direction: Direction) -> Result<Vec<Step>, OpenError> {
+    let _lock = lock(url)?;
+    let db = connect_writer(url).await?;
+    let result = match direction {
+        Direction::Up => migrate_up(&db).await,
+        Direction::Down => Migrator::down(&db, Some(1)).await.map_err(StoreError::from),
+    };
+    result.map_err(OpenError::Migration)?;
+    steps(&db).await.map_err(OpenError::Migration)
+}
+
+/// Where the schema of the database at `url` stands. A server may be serving it.
+///
+/// # Errors
+/// Where the database can't be reached.
+pub async fn status(url: &DatabaseUrl) -> Result<Vec<Step>, OpenError> {
+    let db = connect_writer(url).await?;
+    steps(&db).await.map_err(OpenError::Migration)
+}
+
+/// Applies what is missing.
+pub(super) async fn migrate_up(db: &DatabaseConnection) -> Result<(), StoreError> {
+    Ok(Migrator::up(db, None).await?)
+}
+
+async fn steps(db: &DatabaseConnection) -> Result<Vec<Step>, StoreError> {
+    let migrations = Migrator::get_migration_with_status_read_only(db).await?;
+    let step = |migration: migration::Migration| Step {
+        name: migration.name().to_owned(),
+        applied: migration.status() == MigrationStatus::Applied,
+    };
+    Ok(migrations.into_iter().map(step).collect())
+}

@@ -1,0 +1,158 @@
+//! Storing new messages: each once, however often it is sent.
+
+use super::{
+    StoreError, ids, log,
+    table::{self, MessageTable, Stored, with_table},
+};
+use crate::protocol::{
+    Ack, Answer, Change, Committed, ConversationKind, Event, Message, MessageId, Origin, Seq, Timestamp, UserId, answer::Acked,
+    post::NewMessage,
+};
+use sea_orm::ConnectionTrait;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// A message to be stored, and who waits for the answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Posting<'a> {
+    pub(super) origin: &'a Origin,
+    pub(super) message: &'a NewMessage,
+}
+
+/// What makes two tries the same message.
+type Key = (ConversationKind, UserId, Uuid);
+
+fn key(message: &NewMessage) -> Option<Key> {
+    message.client_id.map(|client_id| (message.conversation.kind, message.sender_id, client_id))
+}
+
+/// Stores the messages that are not stored yet, in the order of their arrival, inside the caller's transaction.
+pub(super) async fn post(tx: &impl ConnectionTrait, postings: &[Posting<'_>], now: Timestamp) -> Result<Committed, StoreError> {
+    let mut firsts = stored_before(tx, postings).await?;
+    let fates = sort_out(postings, &firsts);
+    let fresh: Vec<&NewMessage> =
+        postings.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Fresh).map(|(posting, _)| posting.message).collect();
+    let events = store(tx, &fresh, now).await?;
+    for (event, message) in events.iter().zip(&fresh) {
+        key(message).map(|key| firsts.insert(key, First::of(event)));
+    }
+    let answers = answers(postings, &fates, &events, &firsts);
+    Ok(Committed { events, answers })
+}
+
+/// The message that a key was first used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct First {
+    id: MessageId,
+    seq: Seq,
+    created_at: Timestamp,
+}
+
+impl First {
+    fn of(event: &Event) -> Self {
+        let Change::Posted(message) = &event.change;
+        Self { id: message.id, seq: event.seq, created_at: message.created_at }
+    }
+}
+
+/// What an earlier commit stored under the keys of these messages.
+async fn stored_before(tx: &impl ConnectionTrait, postings: &[Posting<'_>]) -> Result<HashMap<Key, First>, StoreError> {
+    let mut firsts = HashMap::new();
+    for kind in [ConversationKind::Chat, ConversationKind::Support] {
+        let keys: Vec<Uuid> = postings
+            .iter()
+            .filter(|posting| posting.message.conversation.kind == kind)
+            .filter_map(|posting| posting.message.client_id)
+            .collect();
+        let found = with_table!(kind, Table => table::by_client_id::<Table>(tx, &keys).await?);
+        for Stored { message, seq } in found {
+            if let (Some(client_id), Some(seq)) = (message.client_id, seq) {
+                let first = First { id: message.id, seq, created_at: message.created_at };
+                firsts.insert((kind, message.sender_id, client_id), first);
+            }
+        }
+    }
+    Ok(firsts)
+}
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It is stored now.
+    Fresh,
+    /// It was stored before, or stands earlier in this very batch.
+    Repeated(Key),
+}
+
+fn sort_out(postings: &[Posting<'_>], stored_before: &HashMap<Key, First>) -> Vec<Fate> {
+    let mut in_this_batch = std::collections::HashSet::new();
+    let fate = |posting: &Posting<'_>| match key(posting.message) {
+        Some(key) if stored_before.contains_key(&key) || !in_this_batch.insert(key) => Fate::Repeated(key),
+        _ => Fate::Fresh,
+    };
+    postings.iter().map(fate).collect()
+}
+
+/// Gives each message its id and its place in the log, and writes both tables and the log.
+async fn store(tx: &impl ConnectionTrait, fresh: &[&NewMessage], now: Timestamp) -> Result<Vec<Event>, StoreError> {
+    if fresh.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut chat_ids = reserve(tx, ConversationKind::Chat, fresh).await?;
+    let mut support_ids = reserve(tx, ConversationKind::Support, fresh).await?;
+    let first_seq = log::advance(tx, fresh.len()).await?;
+    let events: Vec<Event> = fresh
+        .iter()
+        .zip(first_seq.0..)
+        .filter_map(|(message, seq)| {
+            let id = match message.conversation.kind {
+                ConversationKind::Chat => chat_ids.next(),
+                ConversationKind::Support => support_ids.next(),
+            }?;
+            Some(Event { seq: Seq(seq), change: Change::Posted(row(message, id, now)) })
+        })
+        .collect();
+    for kind in [ConversationKind::Chat, ConversationKind::Support] {
+        let rows: Vec<Stored> = events.iter().filter_map(|event| stored(event, kind)).collect();
+        with_table!(kind, Table => table::insert::<Table>(tx, &rows).await?);
+    }
+    log::append(tx, &events, now).await?;
+    Ok(events)
+}
+
+async fn reserve(
+    tx: &impl ConnectionTrait,
+    kind: ConversationKind,
+    fresh: &[&NewMessage],
+) -> Result<std::vec::IntoIter<MessageId>, StoreError> {
+    let count = fresh.iter().filter(|message| message.conversation.kind == kind).count();
+    let table = with_table!(kind, Table => Table::NAME);
+    Ok(ids::reserve(tx, table, count).await?.into_iter())
+}
+
+fn row(message: &NewMessage, id: MessageId, now: Timestamp) -> Message {
+    let NewMessage { conversation, sender_id, content, file_type, file_paths, selected_chat_id, client_id } = message.clone();
+    Message { id, conversation, sender_id, content, file_type, file_paths, selected_chat_id, created_at: now, client_id }
+}
+
+fn stored(event: &Event, kind: ConversationKind) -> Option<Stored> {
+    let Change::Posted(message) = &event.change;
+    (message.conversation.kind == kind).then(|| Stored { message: message.clone(), seq: Some(event.seq) })
+}
+
+/// An `ACK` for each who named the request.
+fn answers(postings: &[Posting<'_>], fates: &[Fate], events: &[Event], firsts: &HashMap<Key, First>) -> Vec<Answer> {
+    let mut fresh = events.iter().map(First::of);
+    let mut answers = Vec::new();
+    for (posting, fate) in postings.iter().zip(fates) {
+        let first = match fate {
+            Fate::Fresh => fresh.next(),
+            Fate::Repeated(key) => firsts.get(key).copied(),
+        };
+        let Some(First { id, seq, created_at }) = first.filter(|_| posting.origin.request_id.is_some()) else { continue };
+        let duplicate = *fate != Fate::Fresh;
+        let of = Acked::Posted { id, created_at, client_id: posting.message.client_id, duplicate };
+        answers.push(Answer { to: posting.origin.clone(), outcome: Ok(Ack { seq, of }) });
+    }
+    answers
+}

@@ -1,0 +1,133 @@
+//! The one ordered lane through which everything is written. While one batch commits, the next gathers: one commit's latency
+//! when idle, large batches under load, and no timer.
+
+use super::{Draft, StoreError, commit::commit};
+use crate::{
+    clock::Clock,
+    protocol::{Answer, Committed, Refusal},
+};
+use futures_util::FutureExt;
+use sea_orm::DatabaseConnection;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+use tokio::sync::mpsc;
+
+/// How much may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueBounds {
+    /// Drafts that may wait; one more is refused.
+    pub drafts: usize,
+    /// Bytes that the waiting drafts may hold; more is refused.
+    pub bytes: usize,
+    /// Drafts that one transaction takes at most.
+    pub batch: usize,
+}
+
+/// The way into the lane. Its queue is bounded in drafts and in bytes; when it is full, a draft is refused with `unavailable`.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    queue: mpsc::Sender<Draft>,
+    waiting_bytes: Arc<AtomicUsize>,
+    max_bytes: usize,
+}
+
+impl Writer {
+    /// Puts a draft into the queue. What was put in first is committed first.
+    ///
+    /// # Errors
+    /// Where the queue is full or closed: the draft comes back with the refusal for its sender.
+    pub fn submit(&self, draft: Draft) -> Result<(), Answer> {
+        let refuse = |draft: Draft, why| Err(Answer { to: draft.origin, outcome: Err(Refusal::unavailable(why)) });
+        let weight = draft.weight();
+        if self.waiting_bytes.load(Ordering::Relaxed) + weight > self.max_bytes {
+            return refuse(draft, BUSY);
+        }
+        self.waiting_bytes.fetch_add(weight, Ordering::Relaxed);
+        self.queue.try_send(draft).or_else(|error| {
+            self.waiting_bytes.fetch_sub(weight, Ordering::Relaxed);
+            match error {
+                mpsc::error::TrySendError::Full(draft) => refuse(draft, BUSY),
+                mpsc::error::TrySendError::Closed(draft) => refuse(draft, "the server is going away: nothing was stored"),
+            }
+        })
+    }
+}
+
+const BUSY: &str = "the server is busy: nothing was stored, try again";
+const NOT_STORED: &str = "the database did not take it: nothing was stored, try again";
+
+/// The lane itself: the other end of the queue, and the only one who writes.
+#[derive(Debug)]
+pub struct Lane {
+    db: DatabaseConnection,
+    queue: mpsc::Receiver<Draft>,
+    waiting_bytes: Arc<AtomicUsize>,
+    batch: usize,
+    clock: Clock,
+}
+
+impl Lane {
+    /// A lane to `db`, and the way into it.
+    pub(super) fn open(db: DatabaseConnection, bounds: QueueBounds, clock: Clock) -> (Writer, Self) {
+        let (sender, queue) = mpsc::channel(bounds.drafts);
+        let waiting_bytes = Arc::new(AtomicUsize::new(0));
+        let writer = Writer { queue: sender, waiting_bytes: Arc::clone(&waiting_bytes), max_bytes: bounds.bytes };
+        (writer, Self { db, queue, waiting_bytes, batch: bounds.batch, clock })
+    }
+
+    /// Commits what comes in, in order. Once `stop` resolves, nothing more comes in, and it ends when the queue is empty.
+    /// `committed` holds what is not published yet; while it is full, nothing more is committed, and the queue fills up and refuses.
+    pub async fn run(mut self, committed: mpsc::Sender<Committed>, stop: impl Future<Output = ()>) {
+        let mut stop = std::pin::pin!(stop.fuse());
+        let mut drafts = Vec::new();
+        loop {
+            let count = tokio::select! {
+                count = self.queue.recv_many(&mut drafts, self.batch) => count,
+                () = &mut stop => {
+                    self.queue.close();
+                    continue;
+                }
+            };
+            if count == 0 {
+                return;
+            }
+            self.waiting_bytes.fetch_sub(drafts.iter().map(Draft::weight).sum(), Ordering::Relaxed);
+            for outcome in self.store(&drafts).await {
+                if committed.send(outcome).await.is_err() {
+                    return;
+                }
+            }
+            drafts.clear();
+        }
+    }
+
+    /// All drafts in one transaction; where one row is at fault, each in its own, so that it fails alone.
+    async fn store(&self, drafts: &[Draft]) -> Vec<Committed> {
+        match commit(&self.db, drafts, self.clock.now()).await {
+            Ok(committed) => vec![committed],
+            Err(error) if error.is_the_rows_fault() && drafts.len() > 1 => {
+                let mut outcomes = Vec::with_capacity(drafts.len());
+                for draft in drafts {
+                    outcomes.push(self.store_alone(draft).await);
+                }
+                outcomes
+            }
+            Err(error) => vec![refused(drafts, &error)],
+        }
+    }
+
+    async fn store_alone(&self, draft: &Draft) -> Committed {
+        let draft = std::slice::from_ref(draft);
+        commit(&self.db, draft, self.clock.now()).await.unwrap_or_else(|error| refused(draft, &error))
+    }
+}
+
+/// An `ERROR` for each, whether or not it named its request.
+fn refused(drafts: &[Draft], error: &StoreError) -> Committed {
+    log::error!("{} not stored: {error}", if drafts.len() == 1 { "a change was" } else { "a batch of changes was" });
+    let refusal = if error.is_the_rows_fault() { Refusal::internal() } else { Refusal::unavailable(NOT_STORED) };
+    let answer = |draft: &Draft| Answer { to: draft.origin.clone(), outcome: Err(refusal.clone()) };
+    Committed { events: Vec::new(), answers: drafts.iter().map(answer).collect() }
+}
