@@ -1,0 +1,14 @@
+.PHONY: run test lint
+
+# The service on ws://127.0.0.1:3001/ws-online-status, built for speed, with SQLite in data/.
+run:
+	cargo run --release
+
+# Everything the tests need is set up by scripts/setup; ARGS go to the test runner: make test ARGS='seed_client'.
+test:
+	scripts/test $(ARGS)
+
+lint:
+	cargo fmt --all -- --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test --test it architecture
