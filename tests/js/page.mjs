@@ -1,0 +1,52 @@
+// Uses the built-in page as a person would: node page.mjs http://127.0.0.1:PORT/ [SCREENSHOT.png]
+//
+// User 7 connects, sends a message of each kind with files, sees both come back, sees itself among those who are connected, and is
+// told why a frame is refused. Fails where any of it does not happen, or the browser complains (a violated policy does, too).
+
+import { inChromium } from "./chromium.mjs";
+
+const [url, screenshot] = process.argv.slice(2);
+
+/** The frames that came, as objects, the last first. */
+const framesIn = async (page) => (await page.locator("#frames li.in code").allTextContents()).map((text) => JSON.parse(text));
+
+async function sendAndSee(page, { kind, type, fields }) {
+  await page.getByLabel("Kind").selectOption(kind);
+  for (const [label, value] of Object.entries(fields)) await page.getByLabel(label, { exact: true }).fill(value);
+  await page.getByRole("button", { name: "Send" }).click();
+  await page.locator("#frames li.in code", { hasText: `"type":"${type}"` }).first().waitFor();
+  const payload = (await framesIn(page)).find((frame) => frame.type === type).payload;
+  for (const [label, value] of Object.entries(fields)) {
+    if (String(payload[label]) !== value) throw new Error(`${type} came back with another ${label}: ${JSON.stringify(payload)}`);
+  }
+}
+
+async function converse(page) {
+  await page.getByLabel("User id").fill("7");
+  await page.getByRole("button", { name: "Connect", exact: true }).click();
+  await page.getByText("connected as user 7").waitFor();
+
+  const files = { file_type: "image/png", file_paths: '["a.png","b.png"]' };
+  const content = "<b>Hello</b> 🙂";
+  const chat = { chat_id: "12", content, ...files, selected_chat_id: "13" };
+  await sendAndSee(page, { kind: "chat", type: "MESSAGE", fields: chat });
+  await sendAndSee(page, { kind: "support", type: "SUPPORT_MESSAGE", fields: { support_chat_id: "14", content, ...files } });
+
+  await page.getByRole("list", { name: "Connected users" }).getByText("user 7", { exact: true }).waitFor();
+
+  await page.getByLabel("sender_id", { exact: true }).fill("8");
+  await page.getByLabel("content", { exact: true }).fill("not mine");
+  await page.getByRole("button", { name: "Send" }).click();
+  await page.getByRole("alert").getByText("sender_mismatch").waitFor();
+}
+
+async function disconnect(page) {
+  await page.getByRole("button", { name: "Disconnect" }).click();
+  await page.getByText("closed with 1000").waitFor();
+}
+
+await inChromium(url, async (page) => {
+  await converse(page);
+  if (screenshot) await page.screenshot({ path: screenshot, fullPage: true });
+  await disconnect(page);
+});
