@@ -13,21 +13,23 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// What sysexits.h calls EX_CONFIG.
+/// What sysexits.h calls `EX_CONFIG`.
 const FAULTY_SETTINGS: u8 = 78;
 
-/// Self-hosted real-time messaging: chat, support chat and online status over WebSocket, in one binary.
-///
-/// Without arguments it serves on ws://127.0.0.1:3001/ws-online-status with SQLite in data/, and a page to try it at
-/// http://127.0.0.1:3001/.
 #[derive(Parser)]
-#[command(version, after_help = AFTER_HELP)]
+#[command(version, about = ABOUT, long_about = format!("{ABOUT}\n\n{FIRST_RUN}"), after_help = AFTER_HELP)]
 struct Cli {
     #[command(flatten)]
     flags: Flags,
     #[command(subcommand)]
     command: Option<Command>,
 }
+
+const ABOUT: &str = "Self-hosted real-time messaging: chat, support chat and online status over WebSocket, in one binary";
+
+const FIRST_RUN: &str = "\
+Without arguments it serves on ws://127.0.0.1:3001/ws-online-status with SQLite in data/, and a page to try it at
+http://127.0.0.1:3001/.";
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -41,6 +43,9 @@ NATTER_SERVER__PORT=8080; HOST, PORT, DATABASE_URL and RUST_LOG work too), then 
 
 Exit codes: 0 stopped in good order, 1 failed, 2 wrong arguments, 78 faulty settings.";
 
+const DATABASE_HELP: &str =
+    "sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE [default: sqlite://data/natter.db?mode=rwc]";
+
 #[derive(Args)]
 struct Flags {
     /// A TOML file with the settings that differ from the defaults
@@ -52,8 +57,7 @@ struct Flags {
     /// The port to listen on; 0 takes a free one [default: 3001]
     #[arg(long, global = true)]
     port: Option<String>,
-    /// sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE [default: sqlite://data/natter.db?mode=rwc]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", help = DATABASE_HELP)]
     database_url: Option<String>,
 }
 

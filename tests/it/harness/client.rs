@@ -1,0 +1,133 @@
+//! A client, on a second implementation of WebSocket.
+
+use super::{Kind, PATIENCE, Server, new_message};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Bytes, Message, client::IntoClientRequest, protocol::CloseFrame},
+};
+
+/// A connected client.
+pub(crate) struct Client {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    pub(crate) user: i64,
+}
+
+impl Client {
+    /// Connects as an existing client of the Node server does: without a subprotocol.
+    pub(crate) async fn classic(server: &Server, user: i64) -> Self {
+        Self::connect(&server.ws_url(user), user, None).await
+    }
+
+    /// Connects by `natter.v1`; the `WELCOME` is the second half.
+    pub(crate) async fn natter_v1(server: &Server, user: i64) -> (Self, Value) {
+        let mut client = Self::connect(&server.ws_url(user), user, Some("natter.v1")).await;
+        let welcome = client.next().await;
+        assert_eq!(welcome["type"], "WELCOME");
+        (client, welcome)
+    }
+
+    pub(crate) async fn connect(url: &str, user: i64, subprotocol: Option<&str>) -> Self {
+        let mut request = url.into_client_request().expect("an address");
+        if let Some(subprotocol) = subprotocol {
+            request.headers_mut().insert("sec-websocket-protocol", subprotocol.parse().expect("a header"));
+        }
+        let (socket, response) = timeout(PATIENCE, connect_async(request)).await.expect("an answer").expect("a WebSocket");
+        let agreed = response.headers().get("sec-websocket-protocol").map(|value| value.to_str().expect("text"));
+        assert_eq!(agreed, subprotocol);
+        Self { socket, user }
+    }
+
+    /// Sends a frame.
+    pub(crate) async fn send(&mut self, frame: &Value) {
+        self.send_text(&frame.to_string()).await;
+    }
+
+    /// Sends a text frame as it stands.
+    pub(crate) async fn send_text(&mut self, text: &str) {
+        self.socket.send(Message::text(text)).await.expect("the frame is sent");
+    }
+
+    /// Sends a frame to a server that may be gone.
+    pub(crate) async fn try_send(&mut self, frame: &Value) -> Result<(), tokio_tungstenite::tungstenite::Error> {
+        self.socket.send(Message::text(frame.to_string())).await
+    }
+
+    /// The frame that answers this request, or the code with which the session was closed before.
+    pub(crate) async fn answer_to(&mut self, request_id: &str) -> Result<Value, u16> {
+        loop {
+            let message = timeout(PATIENCE, self.socket.next()).await.expect("an answer comes");
+            match message.expect("a close frame comes before the end").expect("a frame") {
+                Message::Text(text) => {
+                    let frame: Value = serde_json::from_str(&text).expect("a frame is JSON");
+                    if frame["request_id"] == request_id {
+                        return Ok(frame);
+                    }
+                }
+                Message::Close(Some(close)) => return Err(close.code.into()),
+                _ => {}
+            }
+        }
+    }
+
+    pub(crate) async fn send_binary(&mut self, bytes: &[u8]) {
+        self.socket.send(Message::binary(Bytes::copy_from_slice(bytes))).await.expect("the frame is sent");
+    }
+
+    /// Posts a message as itself.
+    pub(crate) async fn post(&mut self, kind: Kind, conversation: i64, content: &str) {
+        self.send(&new_message(kind, conversation, self.user, content)).await;
+    }
+
+    /// The next text frame as it stands.
+    pub(crate) async fn next_text(&mut self) -> String {
+        loop {
+            let message = timeout(PATIENCE, self.socket.next()).await.expect("a frame comes");
+            match message.expect("the socket is open").expect("a frame") {
+                Message::Text(text) => return text.as_str().to_owned(),
+                Message::Ping(_) | Message::Pong(_) => {}
+                other => panic!("not a text frame: {other:?}"),
+            }
+        }
+    }
+
+    /// The next frame.
+    pub(crate) async fn next(&mut self) -> Value {
+        serde_json::from_str(&self.next_text().await).expect("a frame is JSON")
+    }
+
+    /// The next frame, which is of this type.
+    pub(crate) async fn expect(&mut self, r#type: &str) -> Value {
+        let frame = self.next().await;
+        assert_eq!(frame["type"], r#type, "{frame}");
+        frame
+    }
+
+    /// The payload of the next frame, which refuses with this code.
+    pub(crate) async fn expect_error(&mut self, code: &str) -> Value {
+        let frame = self.expect("ERROR").await;
+        assert_eq!(frame["payload"]["code"], code, "{frame}");
+        frame["payload"].clone()
+    }
+
+    /// Waits for the close frame: code and reason. Text frames before it are passed over.
+    pub(crate) async fn closed(&mut self) -> (u16, String) {
+        loop {
+            let message = timeout(PATIENCE, self.socket.next()).await.expect("the server closes");
+            match message {
+                Some(Ok(Message::Close(Some(CloseFrame { code, reason })))) => return (code.into(), reason.as_str().to_owned()),
+                Some(Ok(_)) => {}
+                other => panic!("ended without a close frame: {other:?}"),
+            }
+        }
+    }
+
+    /// Says goodbye and waits for the answer.
+    pub(crate) async fn close(mut self) -> u16 {
+        let normal = CloseFrame { code: 1000.into(), reason: "".into() };
+        self.socket.close(Some(normal)).await.expect("the close frame is sent");
+        self.closed().await.0
+    }
+}

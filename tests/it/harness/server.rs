@@ -1,0 +1,158 @@
+//! The real binary as a child process: started, listened to, stopped and killed as an operator would.
+
+use super::{PATIENCE, TestDatabase};
+use nix::{sys::signal::Signal, unistd::Pid};
+use std::{process::Stdio, time::Duration};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    sync::watch,
+    time::timeout,
+};
+
+/// A running server; killed when dropped.
+pub(crate) struct Server {
+    process: Child,
+    /// `127.0.0.1:PORT`
+    pub(crate) address: String,
+    log: watch::Receiver<Vec<String>>,
+}
+
+/// A server that is about to be started.
+pub(crate) struct Start {
+    command: Command,
+}
+
+impl Start {
+    /// On `database`, on a free port, with nothing of the surrounding environment that would configure it.
+    pub(crate) fn on(database: &TestDatabase) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_natter"));
+        command.current_dir(database.folder.path()).env("DATABASE_URL", &database.url).env("PORT", "0");
+        for name in ["HOST", "RUST_LOG"] {
+            command.env_remove(name);
+        }
+        Self { command }
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub(crate) fn arg(mut self, arg: &str) -> Self {
+        self.command.arg(arg);
+        self
+    }
+
+    /// Starts it and waits until it listens.
+    pub(crate) async fn listening(self) -> Server {
+        let mut server = self.spawned();
+        let line = server.logged(" listens on http://").await;
+        server.address = line.split("http://").nth(1).expect("an address").trim().to_owned();
+        server
+    }
+
+    /// Starts it; it may still be waiting for its database.
+    pub(crate) fn spawned(mut self) -> Server {
+        let mut process = self
+            .command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the server starts");
+        let mut lines = BufReader::new(process.stderr.take().expect("its log")).lines();
+        let (log_sender, log) = watch::channel(Vec::new());
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                log_sender.send_modify(|log| log.push(line));
+            }
+        });
+        Server { process, address: String::new(), log }
+    }
+
+    /// Runs it to its end: exit code, standard output, log.
+    pub(crate) async fn finished(mut self) -> (Option<i32>, String, String) {
+        let output = timeout(PATIENCE, self.command.kill_on_drop(true).output()).await.expect("it ends").expect("it runs");
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+}
+
+impl Server {
+    /// A server with the defaults on `database`.
+    pub(crate) async fn start(database: &TestDatabase) -> Self {
+        Start::on(database).listening().await
+    }
+
+    /// Waits for a log line with `part` in it, however long ago it was written.
+    pub(crate) async fn logged(&self, part: &str) -> String {
+        let mut log = self.log.clone();
+        let found = |lines: &Vec<String>| lines.iter().any(|line| line.contains(part));
+        match timeout(PATIENCE, log.wait_for(found)).await {
+            Ok(Ok(lines)) => lines.iter().find(|line| line.contains(part)).cloned().expect("the line"),
+            _ => panic!("{part:?} was not logged:\n{}", self.log()),
+        }
+    }
+
+    /// Everything that was logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.borrow().join("\n")
+    }
+
+    /// The address of the WebSocket, for this user.
+    pub(crate) fn ws_url(&self, user: i64) -> String {
+        format!("ws://{}/ws-online-status?userId={user}", self.address)
+    }
+
+    /// `GET path`: status and body.
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        let response = reqwest::get(format!("http://{}{path}", self.address)).await.expect("an answer");
+        (response.status().as_u16(), response.text().await.expect("a body"))
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id().expect("it runs")
+    }
+
+    /// Sends SIGTERM; see [`Server::ended`].
+    pub(crate) fn terminate(&self) {
+        self.signal(Signal::SIGTERM);
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.pid()).expect("a process id"));
+        nix::sys::signal::kill(pid, signal).expect("the signal is sent");
+    }
+
+    /// Waits until it has ended: its exit code.
+    pub(crate) async fn ended(&mut self) -> Option<i32> {
+        timeout(PATIENCE, self.process.wait()).await.expect("it ends").expect("its status").code()
+    }
+
+    /// `kill -9`, and waits until it is gone.
+    pub(crate) async fn kill(&mut self) {
+        self.process.kill().await.expect("it is killed");
+    }
+
+    /// Resident memory, in KiB.
+    pub(crate) fn rss_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// CPU time used so far, in ticks of the system's clock (10 ms).
+    pub(crate) fn cpu_ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("its statistics");
+        let after_name = stat.rsplit(") ").next().expect("fields");
+        after_name.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().expect("ticks")).sum()
+    }
+
+    /// Whether it still answers.
+    pub(crate) async fn is_alive(&self) -> bool {
+        let alive = async { self.get("/healthz").await.0 == 200 };
+        timeout(Duration::from_secs(5), alive).await.unwrap_or(false)
+    }
+}

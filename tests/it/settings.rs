@@ -1,0 +1,158 @@
+//! What an operator sets, and what they are told when it is wrong.
+
+use crate::harness::{Backend, Server, TestDatabase, server::Start};
+use std::time::Instant;
+
+#[tokio::test]
+async fn every_fault_is_reported_at_once_by_key_with_what_is_allowed() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let file = database.folder.path().join("natter.toml");
+    std::fs::write(&file, "[server]\nworkers = \"many\"\nprot = 1\n[limits]\nframe_bytes = 1\n").expect("a file");
+    let (code, _, log) = Start::on(&database)
+        .env("PORT", "70000")
+        .env("DATABASE_URL", "mysql://x")
+        .env("NATTER_AUTH__MODE", "none")
+        .env("NATTER_LIMITS__ENABLED", "maybe")
+        .env("NATTER_NOWHERE__KEY", "1")
+        .env("RUST_LOG", "natter=loud")
+        .arg("--config")
+        .arg("natter.toml")
+        .arg("--host=somewhere")
+        .arg("check-config")
+        .finished()
+        .await;
+    assert_eq!(code, Some(78));
+    for fault in [
+        "server.workers (natter.toml): must be a whole number from 0 to 1024",
+        "server.prot (natter.toml): there is no such key",
+        "server.port (PORT): must be a whole number from 0 to 65535",
+        "server.host (--host): must be an IP address, or localhost",
+        "database.url (DATABASE_URL): must be sqlite://PATH",
+        "auth.mode (NATTER_AUTH__MODE): must be \"trusted\"",
+        "limits.enabled (NATTER_LIMITS__ENABLED): must be true or false",
+        "limits.frame_bytes (natter.toml): must be a whole number from 1024 to 67108864",
+        "nowhere.key (NATTER_NOWHERE__KEY): there is no such key",
+        "logging.filter (RUST_LOG): must be off, error, warn",
+    ] {
+        assert!(log.contains(fault), "{fault:?} is missing:\n{log}");
+    }
+}
+
+#[tokio::test]
+async fn the_later_layer_wins_and_secrets_are_masked() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let file = database.folder.path().join("natter.toml");
+    std::fs::write(&file, "[server]\nport = 1000\nworkers = 3\n[limits]\ncontent_chars = 7\n").expect("a file");
+    let start = || Start::on(&database).arg("--config").arg("natter.toml").arg("check-config");
+    let (code, settings, _) = start()
+        .env("PORT", "2000")
+        .env("NATTER_SERVER__PORT", "3000")
+        .env("DATABASE_URL", "postgres://me:hunter2@db.example/app")
+        .finished()
+        .await;
+    assert_eq!(code, Some(0));
+    for line in ["port = 3000", "workers = 3", "content_chars = 7", "frame_bytes = 65536", "mode = \"trusted\""] {
+        assert!(settings.lines().any(|shown| shown == line), "{line:?} is missing:\n{settings}");
+    }
+    assert!(settings.contains("postgres://me:***@db.example/app"), "{settings}");
+    assert!(!settings.contains("hunter2"));
+    let (_, settings, _) = start().arg("--port=4000").env("PORT", "2000").finished().await;
+    assert!(settings.lines().any(|line| line == "port = 4000"), "{settings}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_missing_or_no_toml_is_a_fault() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    std::fs::write(database.folder.path().join("broken.toml"), "[server\nport = 1").expect("a file");
+    for file in ["missing.toml", "broken.toml"] {
+        let (code, _, log) = Start::on(&database).arg("--config").arg(file).arg("check-config").finished().await;
+        assert_eq!(code, Some(78));
+        assert!(log.contains(file), "{log}");
+    }
+}
+
+/// A4: whoever believes every `userId` listens on loopback alone.
+#[tokio::test]
+async fn trusted_mode_refuses_a_public_address() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    for host in ["0.0.0.0", "192.0.2.1", "::"] {
+        let (code, _, log) = Start::on(&database).env("HOST", host).arg("check-config").finished().await;
+        assert_eq!(code, Some(78), "{host}");
+        assert!(log.contains("server.host (HOST): must be a loopback address"), "{log}");
+        let allowed = Start::on(&database).env("HOST", host).env("NATTER_AUTH__ALLOW_PUBLIC_TRUSTED", "true");
+        assert_eq!(allowed.arg("check-config").finished().await.0, Some(0), "{host}");
+    }
+    let server = Server::start(&database).await;
+    server.logged("auth.mode is \"trusted\": whoever can connect").await;
+}
+
+/// D6
+#[tokio::test]
+async fn a_second_server_on_one_sqlite_file_refuses_to_start() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let server = Server::start(&database).await;
+    let begun = Instant::now();
+    let (code, _, log) = Start::on(&database).finished().await;
+    assert_eq!(code, Some(1));
+    assert!(log.contains("another natter already serves the database"), "{log}");
+    assert!(begun.elapsed().as_secs() < 1, "it took {:?}", begun.elapsed());
+    let (code, _, log) = Start::on(&database).arg("migrate").arg("down").finished().await;
+    assert_eq!(code, Some(1));
+    assert!(log.contains("another natter already serves the database"), "{log}");
+    assert!(server.is_alive().await);
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_yet_is_waited_for_with_growing_waits() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let mut server = Start::on(&database).env("DATABASE_URL", "postgres://me:hunter2@127.0.0.1:1/app").spawned();
+    let line = server.logged("can't be reached").await;
+    assert!(line.contains("postgres://me:***@127.0.0.1:1/app"), "{line}");
+    server.logged("trying again in 500 ms").await;
+    assert!(!server.log().contains("panicked"), "{}", server.log());
+    server.terminate();
+    assert_eq!(server.ended().await, Some(0));
+}
+
+#[rstest::rstest]
+#[tokio::test]
+async fn the_schema_goes_up_and_down_and_up_again_without_losing_a_message(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    use crate::harness::{Client, Kind};
+    let database = TestDatabase::new(backend).await;
+    let migrate = async |direction: &str| {
+        let (code, steps, log) = Start::on(&database).arg("migrate").arg(direction).finished().await;
+        assert_eq!(code, Some(0), "{log}");
+        steps
+    };
+    assert!(migrate("status").await.lines().all(|step| step.starts_with("missing")));
+    assert!(migrate("up").await.lines().all(|step| step.starts_with("applied")));
+    let mut server = Server::start(&database).await;
+    let mut client = Client::classic(&server, 1).await;
+    for kind in [Kind::Chat, Kind::Support] {
+        client.post(kind, 1, "kept").await;
+        client.expect(kind.frame()).await;
+    }
+    server.terminate();
+    assert_eq!(server.ended().await, Some(0));
+    let steps = migrate("status").await.lines().count();
+    for _ in 0..steps {
+        migrate("down").await;
+    }
+    assert!(migrate("status").await.lines().all(|step| step.starts_with("missing")));
+    assert!(migrate("up").await.lines().all(|step| step.starts_with("applied")));
+    for kind in [Kind::Chat, Kind::Support] {
+        assert_eq!(database.number(&format!("SELECT count(*) FROM {}", kind.table())).await, 1);
+    }
+}
+
+#[tokio::test]
+async fn help_teaches() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let (code, help, _) = Start::on(&database).arg("--help").finished().await;
+    assert_eq!(code, Some(0));
+    for part in ["ws://127.0.0.1:3001/ws-online-status", "migrate", "check-config", "DATABASE_URL", "Examples:", "78"] {
+        assert!(help.contains(part), "{part:?} is missing:\n{help}");
+    }
+}
