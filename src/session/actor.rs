@@ -77,7 +77,7 @@ impl Session {
     /// Begins a session on an upgraded socket; `early` is what the client sent right behind its handshake. `permit` is held until
     /// the session has ended.
     pub fn open(stream: TcpStream, early: &[u8], identity: Identity, port: Rc<Port>, permit: Box<dyn Any>) {
-        let outbox = Outbox::new(stream, identity.dialect, port.outbox_bytes);
+        let outbox = Outbox::new(stream, identity, port.outbox_bytes);
         let registration = port.hub.register(Rc::clone(&outbox) as Rc<dyn Subscriber>);
         match identity.dialect {
             Dialect::Classic => {}

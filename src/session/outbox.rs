@@ -4,7 +4,10 @@
 //! `outbox_bytes`; past the bound the peer is a slow consumer and is closed with 4100. A writer task exists only while something
 //! waits.
 
-use super::liveness::{Liveness, Pulse};
+use super::{
+    liveness::{Liveness, Pulse},
+    port::Identity,
+};
 use crate::{
     delivery::Subscriber,
     protocol::{
@@ -37,7 +40,7 @@ const PIECES: usize = 64;
 pub(super) struct Outbox {
     stream: RefCell<TcpStream>,
     state: RefCell<State>,
-    dialect: Dialect,
+    identity: Identity,
     /// Bytes that may wait.
     bound: usize,
     /// To give the writer task its own share of this outbox.
@@ -61,11 +64,11 @@ struct State {
 
 impl Outbox {
     /// The outbox of a socket, to which nothing was written since the upgrade.
-    pub(super) fn new(stream: TcpStream, dialect: Dialect, bound: usize) -> Rc<Self> {
+    pub(super) fn new(stream: TcpStream, identity: Identity, bound: usize) -> Rc<Self> {
         Rc::new_cyclic(|this| Self {
             stream: RefCell::new(stream),
             state: RefCell::default(),
-            dialect,
+            identity,
             bound,
             this: this.clone(),
         })
@@ -142,6 +145,7 @@ impl Outbox {
     fn give_up(&self) {
         {
             let mut state = self.state.borrow_mut();
+            log::warn!("🐌 WS: User {} does not read: closed with {} bytes waiting", self.identity.user, state.waiting_bytes);
             let keep = usize::from(state.torn);
             state.waiting.truncate(keep);
             state.waiting_bytes = state.waiting.iter().map(Bytes::len).sum();
@@ -207,7 +211,7 @@ impl State {
 
 impl Subscriber for Outbox {
     fn dialect(&self) -> Dialect {
-        self.dialect
+        self.identity.dialect
     }
 
     fn send(&self, frames: &Bytes) {

@@ -1,11 +1,18 @@
 //! What users are promised, shown through real sockets and real databases.
 
 mod harness;
+mod programs;
 
 mod architecture;
 mod bad_input;
+mod frames;
 mod handshake;
+mod page;
 mod post;
+mod prisma;
+mod readme;
+mod seed_client;
 mod settings;
 mod shutdown;
+mod slow_reader;
 mod websocket;

@@ -1,0 +1,65 @@
+//! L1: a peer that does not read is cut off with bounded memory, and nobody else notices.
+
+use crate::harness::{Backend, Client, Kind, RawSocket, Server, TestDatabase};
+
+const USERS: i64 = 50;
+
+#[tokio::test]
+async fn a_peer_that_does_not_read_is_cut_off_and_nobody_else_loses_a_frame() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let server = Server::start(&database).await;
+    let mut others = Vec::new();
+    for user in 1..=USERS {
+        others.push(Client::natter_v1(&server, user).await.0);
+    }
+    let mut stalled = RawSocket::upgraded(&server, 99).await;
+    let before = server.rss_kib();
+
+    let content = "x".repeat(10_000);
+    let mut sent = 0;
+    while !server.log().contains("User 99 does not read: closed with") {
+        assert!(sent < 2_000, "20 MB were sent, and the peer is still there");
+        sent += 1;
+        others[0].post(Kind::Chat, 1, &content).await;
+        for other in &mut others {
+            let frame = other.expect("MESSAGE").await;
+            assert_eq!(frame["seq"], sent);
+        }
+    }
+    let grown = server.rss_kib().saturating_sub(before);
+    assert!(grown < 16 * 1_024, "grew by {grown} KiB");
+    let line = server.logged("User 99 does not read").await;
+    let waiting: u64 =
+        line.split("closed with ").nth(1).and_then(|rest| rest.split(' ').next()).expect("bytes").parse().expect("a number");
+    assert!((1 << 20..(1 << 20) + 20_000).contains(&waiting), "{line}");
+
+    // What the kernel had taken is still there to be read; then the connection ends, and the rest of the world goes on.
+    let mut frames = 0;
+    while stalled.frame().await.is_some() {
+        frames += 1;
+    }
+    assert!(frames < sent, "{frames} of {sent}");
+    server.logged("User 99 disconnected").await;
+    others[0].post(Kind::Chat, 1, "on").await;
+    others[1].expect("MESSAGE").await;
+}
+
+#[tokio::test]
+async fn a_slow_reader_that_comes_back_in_time_is_told_why_it_was_closed() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let server = Server::start(&database).await;
+    let (mut sender, _) = Client::natter_v1(&server, 1).await;
+    let mut stalled = RawSocket::upgraded(&server, 99).await;
+    let content = "x".repeat(20_000);
+    while !server.log().contains("User 99 does not read") {
+        sender.post(Kind::Support, 1, &content).await;
+        sender.expect("SUPPORT_MESSAGE").await;
+    }
+    let close = loop {
+        let frame = stalled.frame().await.expect("a close frame comes before the end");
+        if frame.opcode == 0x8 {
+            break frame;
+        }
+    };
+    assert_eq!(close.close_code(), 4100);
+}
