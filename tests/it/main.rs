@@ -5,7 +5,6 @@ mod programs;
 
 mod architecture;
 mod bad_input;
-mod frames;
 mod handshake;
 mod page;
 mod post;
@@ -14,5 +13,4 @@ mod readme;
 mod seed_client;
 mod settings;
 mod shutdown;
-mod slow_reader;
 mod websocket;
