@@ -5,6 +5,7 @@ mod programs;
 
 mod architecture;
 mod bad_input;
+mod frames;
 mod handshake;
 mod page;
 mod post;
@@ -13,4 +14,5 @@ mod readme;
 mod seed_client;
 mod settings;
 mod shutdown;
+mod slow_reader;
 mod websocket;
