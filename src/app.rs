@@ -15,6 +15,7 @@ use crate::{
 use actix::{Actor, Addr, Arbiter, Recipient};
 use actix_server::ServerHandle;
 use actix_web::web::Data;
+use anyhow::Context;
 use futures_util::FutureExt;
 use std::{
     net::{SocketAddr, TcpListener},
@@ -40,11 +41,12 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// On the way out: how long the lane has for what is queued, and then the sessions for saying goodbye. Together with
-/// [`HTTP_GRACE`] less than the ten seconds that supervisors give.
-const LANE_GRACE: Duration = Duration::from_secs(5);
+/// On the way out: how long the lane has for what is queued, then the sessions for saying goodbye, HTTP for its answers, and the
+/// database for its own goodbye. Together less than the ten seconds that supervisors give.
+const LANE_GRACE: Duration = Duration::from_secs(4);
 const SESSION_GRACE: Duration = Duration::from_secs(3);
 const HTTP_GRACE: Duration = Duration::from_secs(1);
+const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
 /// Runs the service until it is told to stop.
 ///
@@ -58,8 +60,8 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
         store = open(settings) => store?,
         () = stop.received() => return Ok(()),
     };
-    let listener = TcpListener::bind((settings.server.host, settings.server.port))
-        .map_err(|error| anyhow::anyhow!("can't listen on {}:{}: {error}", settings.server.host, settings.server.port))?;
+    let address = SocketAddr::new(settings.server.host, settings.server.port);
+    let listener = workers::listen_on(address).with_context(|| format!("can't listen on {address}"))?;
     let running = Running::start(settings, store, listener)?;
     log::info!("natter {} listens on http://{}", env!("CARGO_PKG_VERSION"), running.address);
     stop.received().await;
@@ -182,8 +184,11 @@ impl Running {
         // Keep-alive connections of HTTP may be left; they are cut.
         let _ = timeout(HTTP_GRACE, self.server.stop(true)).await;
         self.served.abort();
-        self.site.store.close().await?;
-        log::info!("stopped");
+        match timeout(CLOSE_GRACE, self.site.store.close()).await {
+            Ok(Ok(())) => log::info!("stopped"),
+            Ok(Err(error)) => log::warn!("stopped; the database was not closed in good order: {error}"),
+            Err(_) => log::warn!("stopped; the database did not answer the goodbye"),
+        }
         Ok(())
     }
 }

@@ -111,7 +111,7 @@ fn main() -> ExitCode {
     match actix::System::new().block_on(run(cli.command.unwrap_or(Command::Serve), &settings)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("natter: {error:#}");
+            eprintln!("natter: {}", one_sentence(&error));
             ExitCode::FAILURE
         }
     }
@@ -131,6 +131,18 @@ async fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
             print(&steps.iter().map(line).collect::<String>())
         }
     }
+}
+
+/// The error with its causes, each said once: some of ours name their cause themselves.
+fn one_sentence(error: &anyhow::Error) -> String {
+    let mut sentence = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !sentence.contains(&cause) {
+            sentence.push_str(if sentence.is_empty() { "" } else { ": " });
+            sentence.push_str(&cause);
+        }
+    }
+    sentence
 }
 
 fn line(step: &Step) -> String {

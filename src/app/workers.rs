@@ -14,8 +14,12 @@ use actix_rt::net::TcpStream;
 use actix_server::Server;
 use actix_service::{IntoService, IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service, map_config};
 use actix_web::{App, dev::AppConfig, web::Data};
-use socket2::SockRef;
-use std::{net::TcpListener, rc::Rc, time::Duration};
+use socket2::{Domain, Socket, Type};
+use std::{
+    net::{SocketAddr, TcpListener},
+    rc::Rc,
+    time::Duration,
+};
 use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
 
@@ -26,10 +30,20 @@ const REQUEST_HEAD: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// Connections that the kernel may hold before they are accepted.
-const BACKLOG: u32 = 4_096;
+const BACKLOG: i32 = 4_096;
 
 /// What the kernel may hold for a peer that does not read, in bytes; it would let it grow to megabytes.
 const SEND_BUFFER: usize = 128 * 1024;
+
+/// Listens on `address`. Accepted sockets inherit the size of the send buffer.
+pub(super) fn listen_on(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
 
 /// What a worker is made of.
 #[derive(Clone)]
@@ -45,8 +59,7 @@ pub(super) struct Workers {
 impl Workers {
     /// Listens with `count` workers.
     pub(super) fn listen(self, listener: TcpListener, count: usize) -> std::io::Result<Server> {
-        SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER)?;
-        let builder = Server::build().workers(count).backlog(BACKLOG).max_concurrent_connections(usize::MAX).disable_signals();
+        let builder = Server::build().workers(count).max_concurrent_connections(usize::MAX).disable_signals();
         let server = builder.listen("http", listener, move || {
             let (requests, upgrades) = (self.clone(), self.clone());
             HttpService::build()

@@ -1,7 +1,7 @@
 //! The handshake of RFC 6455, stricter than the library's: it would take versions 7 and 8, any key, and a body.
 
 use super::problem::Problem;
-use crate::protocol::{ErrorCode, Refusal};
+use crate::protocol::Refusal;
 use actix_web::{
     HttpRequest,
     http::{StatusCode, Version, header},
@@ -14,30 +14,30 @@ pub(super) fn check(request: &HttpRequest) -> Result<(), Problem> {
         let mut values = headers.get_all(name);
         values.next().and_then(|value| value.to_str().ok()).filter(|_| values.next().is_none())
     };
-    let bad = |message| Err(Problem::new(StatusCode::BAD_REQUEST, refusal(message)));
+    let bad = |header, message| Err(Problem::new(StatusCode::BAD_REQUEST, Refusal::field(header, message)));
+    let upgrade = |header, message| Err(Problem::new(StatusCode::UPGRADE_REQUIRED, Refusal::field(header, message)));
     if !one(header::UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case("websocket")) {
-        return Err(Problem::new(StatusCode::UPGRADE_REQUIRED, refusal("this is a WebSocket: connect with new WebSocket(url)")));
+        return upgrade("Upgrade", "this is a WebSocket: connect with new WebSocket(url)");
+    }
+    if !request.head().upgrade() {
+        return bad("Connection", "the Connection header must say Upgrade");
     }
     if request.version() != Version::HTTP_11 {
-        return bad("a WebSocket handshake needs HTTP/1.1");
+        return bad("Upgrade", "a WebSocket handshake needs HTTP/1.1");
     }
     if one(header::HOST).is_none() {
-        return bad("a WebSocket handshake needs one Host header");
+        return bad("Host", "a WebSocket handshake needs one Host header");
     }
     if headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING) {
-        return bad("a WebSocket handshake has no body");
+        return bad("Content-Length", "a WebSocket handshake has no body");
     }
     if one(header::SEC_WEBSOCKET_VERSION) != Some("13") {
-        return Err(Problem::new(StatusCode::UPGRADE_REQUIRED, refusal("Sec-WebSocket-Version must be 13")));
+        return upgrade("Sec-WebSocket-Version", "Sec-WebSocket-Version must be 13");
     }
     if !one(header::SEC_WEBSOCKET_KEY).is_some_and(is_key) {
-        return bad("Sec-WebSocket-Key must be 16 bytes in base64");
+        return bad("Sec-WebSocket-Key", "Sec-WebSocket-Key must be 16 bytes in base64");
     }
     Ok(())
-}
-
-fn refusal(message: &'static str) -> Refusal {
-    Refusal::new(ErrorCode::InvalidField, message)
 }
 
 /// 16 bytes in base64: 22 digits, the last of which carries only two bits, and two signs of padding.

@@ -39,7 +39,7 @@ pub enum Acked {
     Posted {
         /// The message's id.
         id: MessageId,
-        /// When it was committed.
+        /// When its transaction began.
         created_at: Timestamp,
         /// The sender's idempotency key.
         client_id: Option<Uuid>,

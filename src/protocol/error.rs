@@ -11,6 +11,8 @@ pub enum ErrorCode {
     UnknownType,
     /// A field is missing, of the wrong type, or outside its limits.
     InvalidField,
+    /// Who the client is, is missing or invalid.
+    Unauthorized,
     /// `sender_id` is not the session's user.
     SenderMismatch,
     /// Nothing was stored; trying again is safe and sensible.
@@ -27,6 +29,7 @@ impl ErrorCode {
             Self::InvalidJson => "invalid_json",
             Self::UnknownType => "unknown_type",
             Self::InvalidField => "invalid_field",
+            Self::Unauthorized => "unauthorized",
             Self::SenderMismatch => "sender_mismatch",
             Self::Unavailable => "unavailable",
             Self::Internal => "internal",

@@ -3,7 +3,7 @@
 //! Reading by name rather than into one struct keeps every command's fields in the command's own file, and lets each fault
 //! name its field and its limit.
 
-use super::Refusal;
+use super::{ErrorCode, Refusal};
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::{borrow::Cow, fmt};
 use uuid::Uuid;
@@ -94,13 +94,14 @@ impl<'a> Fields<'a> {
 /// # Errors
 /// Where it is missing or not 1 to 2^53-1.
 pub fn user_id_parameter(name: &'static str, text: Option<&str>) -> Result<entity::UserId, Refusal> {
+    let refuse = |message| Err(Refusal { code: ErrorCode::Unauthorized, ..Refusal::field(name, message) });
     let Some(text) = text else {
-        return Err(Refusal::field(name, format!("{name} is required: an integer from 1 to {MAX_ID}")));
+        return refuse(format!("{name} is required: an integer from 1 to {MAX_ID}"));
     };
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse::<i64>() {
         Ok(id) if digits && (1..=MAX_ID).contains(&id) => Ok(entity::UserId(id)),
-        _ => Err(Refusal::field(name, format!("{name} must be an integer from 1 to {MAX_ID}"))),
+        _ => refuse(format!("{name} must be an integer from 1 to {MAX_ID}")),
     }
 }
 

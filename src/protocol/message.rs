@@ -22,7 +22,7 @@ pub struct Message {
     pub file_paths: Option<String>,
     /// Stored and echoed; chat messages alone.
     pub selected_chat_id: Option<ConversationId>,
-    /// When it was committed.
+    /// When its transaction began.
     pub created_at: Timestamp,
     /// The sender's idempotency key.
     pub client_id: Option<Uuid>,

@@ -50,7 +50,7 @@ impl Header {
             short => (u64::from(short), rest),
         };
         let fin = first & FIN != 0;
-        if length > i64::MAX as u64 || (opcode.is_control() && (!fin || length > LONGEST_CONTROL)) {
+        if opcode.is_control() && (!fin || length > LONGEST_CONTROL) {
             return Err(Violation::Protocol);
         }
         let Some((mask, rest)) = rest.split_first_chunk() else { return Ok(None) };

@@ -1,7 +1,8 @@
 //! The only way out of a session: pongs, errors and close frames go through it like everything else.
 //!
-//! A frame is written at once while nothing waits. What the kernel does not take waits in a queue of shared bytes, bounded by
-//! `outbox_bytes`; past the bound the peer is a slow consumer and is closed with 4100. A writer task exists only while something
+//! A frame is written at once while nothing waits. What the kernel does not take waits in a queue of shared bytes. A peer that
+//! has not read what waits, and would have more than `outbox_bytes` waiting with the next frames, is a slow consumer and is closed
+//! with 4100; one that has read everything gets the next batch however large it is. A writer task exists only while something
 //! waits.
 
 use super::{
@@ -111,6 +112,19 @@ impl Outbox {
         let _ = SockRef::from(&*self.stream.borrow()).shutdown(how);
     }
 
+    /// Whether this much more may wait. Before a peer is given up, it is seen whether it has read in the meantime: the writer task
+    /// may not have had its turn.
+    fn has_room_for(&self, more: usize) -> bool {
+        let mut state = self.state.borrow_mut();
+        if state.waiting_bytes + more <= self.bound {
+            return true;
+        }
+        if let Ok(written) = state.write_to(&self.stream.borrow()) {
+            state.advance(written);
+        }
+        state.waiting.is_empty() || state.waiting_bytes + more <= self.bound
+    }
+
     /// Writes at once if nothing waits; what is left, waits.
     fn write_or_queue(&self, frames: &Bytes) {
         let mut state = self.state.borrow_mut();
@@ -218,8 +232,9 @@ impl Subscriber for Outbox {
         if self.is_closing() {
             return;
         }
-        self.write_or_queue(frames);
-        if self.state.borrow().waiting_bytes > self.bound {
+        if self.has_room_for(frames.len()) {
+            self.write_or_queue(frames);
+        } else {
             self.give_up();
         }
     }

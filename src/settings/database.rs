@@ -24,6 +24,7 @@ impl DatabaseSettings {
                 drafts: source.integer("database.queue_messages", 1..=1_000_000),
                 bytes: source.integer("database.queue_bytes", 65_536..=17_179_869_184),
                 batch: source.integer("database.batch_messages", 1..=10_000),
+                batch_bytes: source.integer("database.batch_bytes", 4_096..=67_108_864),
             },
         }
     }

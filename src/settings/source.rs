@@ -67,9 +67,9 @@ impl Source {
 
     fn merge_file(&mut self, path: &std::path::Path) {
         let origin = path.display().to_string();
-        let layer = std::fs::read_to_string(path)
-            .map_err(|error| error.to_string())
-            .and_then(|text| Figment::from(Toml::string(&text)).extract::<Dict>().map_err(|error| error.to_string()));
+        let layer = std::fs::read_to_string(path).map_err(|error| error.to_string()).and_then(|text| {
+            Figment::from(Toml::string(&text)).extract::<Dict>().map_err(|error| without_excerpt(&error.to_string()))
+        });
         let dict = match layer {
             Ok(dict) => dict,
             Err(problem) => return self.fault_at(&origin, "--config", problem),
@@ -208,6 +208,16 @@ fn keys_in_order(document: &str) -> Vec<String> {
         }
     }
     keys
+}
+
+/// A parser's error without the line that it quotes, which may hold a password: where it is, and what it is.
+fn without_excerpt(error: &str) -> String {
+    let mut lines = error.lines();
+    let place = lines.next().unwrap_or_default();
+    match lines.last() {
+        Some(problem) => format!("{place}: {}", problem.trim()),
+        None => place.to_owned(),
+    }
 }
 
 fn flatten(dict: &Dict) -> Vec<(String, Value)> {

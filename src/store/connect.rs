@@ -5,8 +5,11 @@ use super::{
 };
 use crate::clock::Clock;
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
-    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, RuntimeErr, SqlxError,
+    sqlx::{
+        Connection, PgConnection,
+        sqlite::{SqliteJournalMode, SqliteSynchronous},
+    },
 };
 use std::time::Duration;
 
@@ -89,8 +92,18 @@ pub(super) async fn connect_writer(url: &DatabaseUrl) -> Result<DatabaseConnecti
 }
 
 async fn connect(url: &DatabaseUrl, options: ConnectOptions) -> Result<DatabaseConnection, OpenError> {
-    let unreachable = |source: sea_orm::DbErr| OpenError::Unreachable { url: url.to_string(), source: source.into() };
-    Database::connect(options).await.map_err(unreachable)
+    let unreachable = |source: StoreError| OpenError::Unreachable { url: url.to_string(), source };
+    knock(url).await.map_err(unreachable)?;
+    Database::connect(options).await.map_err(|error| unreachable(error.into()))
+}
+
+/// Tries one connection to PostgreSQL: the pool would try again and again, and in the end tell of its own patience only.
+async fn knock(url: &DatabaseUrl) -> Result<(), StoreError> {
+    let DatabaseUrl::Postgres { url } = url else { return Ok(()) };
+    let refused = |error: SqlxError| StoreError::from(DbErr::Conn(RuntimeErr::SqlxError(error.into())));
+    let connection = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect(url)).await;
+    let connection = connection.unwrap_or(Err(SqlxError::PoolTimedOut)).map_err(refused)?;
+    connection.close().await.map_err(refused)
 }
 
 fn options(url: &DatabaseUrl, connections: u32) -> ConnectOptions {
@@ -119,7 +132,7 @@ fn options(url: &DatabaseUrl, connections: u32) -> ConnectOptions {
 }
 
 /// An `ACK` promises that the row is on disk, whatever the server's default is.
-async fn insist_on_durability(connection: &mut sea_orm::sqlx::PgConnection) -> Result<(), sea_orm::SqlxError> {
+async fn insist_on_durability(connection: &mut PgConnection) -> Result<(), SqlxError> {
     use sea_orm::sqlx::Executor;
     let unless_stricter =
         "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')";

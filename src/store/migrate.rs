@@ -45,6 +45,13 @@ pub async fn migrate(url: &DatabaseUrl, direction: Direction) -> Result<Vec<Step
 /// # Errors
 /// Where the database can't be reached.
 pub async fn status(url: &DatabaseUrl) -> Result<Vec<Step>, OpenError> {
+    if let DatabaseUrl::Sqlite { path, .. } = url
+        && !path.exists()
+    {
+        // To look is not to create.
+        let missing = |migration: migration::Migration| Step { name: migration.name().to_owned(), applied: false };
+        return Ok(Migrator::get_migration_files().into_iter().map(missing).collect());
+    }
     let db = connect_writer(url).await?;
     steps(&db).await.map_err(OpenError::Migration)
 }

@@ -1,5 +1,6 @@
 //! `DATABASE_URL`: which of the two databases, and how to write it into a log without its password.
 
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use std::{fmt, path::PathBuf, str::FromStr};
 
 /// A database that Natter can use.
@@ -30,12 +31,19 @@ impl FromStr for DatabaseUrl {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             return Ok(Self::Postgres { url: text.to_owned() });
         }
-        let path = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:")).ok_or(ALLOWED)?;
-        let path = path.split('?').next().unwrap_or_default();
-        if path.is_empty() || path == ":memory:" || text.contains("mode=memory") {
+        if !text.starts_with("sqlite:") {
+            return Err(ALLOWED);
+        }
+        if text.contains(":memory:") || text.contains("mode=memory") {
             return Err("a file: an in-memory database would lose every message with the process");
         }
-        Ok(Self::Sqlite { url: text.to_owned(), path: path.into() })
+        // The driver's own reading, so that the lock lies beside the very file that it opens.
+        let options = SqliteConnectOptions::from_str(text).map_err(|_| ALLOWED)?;
+        let path = options.get_filename().to_path_buf();
+        if path.as_os_str().is_empty() {
+            return Err(ALLOWED);
+        }
+        Ok(Self::Sqlite { url: text.to_owned(), path })
     }
 }
 

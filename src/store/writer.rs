@@ -23,6 +23,9 @@ pub struct QueueBounds {
     pub bytes: usize,
     /// Drafts that one transaction takes at most.
     pub batch: usize,
+    /// Bytes that the drafts of one transaction hold at most, unless one alone holds more. Its events reach each session as one
+    /// piece, so this stays well below what may wait for a session.
+    pub batch_bytes: usize,
 }
 
 /// The way into the lane. Its queue is bounded in drafts and in bytes; when it is full, a draft is refused with `unavailable`.
@@ -65,6 +68,7 @@ pub struct Lane {
     queue: mpsc::Receiver<Draft>,
     waiting_bytes: Arc<AtomicUsize>,
     batch: usize,
+    batch_bytes: usize,
     clock: Clock,
 }
 
@@ -74,7 +78,7 @@ impl Lane {
         let (sender, queue) = mpsc::channel(bounds.drafts);
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
         let writer = Writer { queue: sender, waiting_bytes: Arc::clone(&waiting_bytes), max_bytes: bounds.bytes };
-        (writer, Self { db, queue, waiting_bytes, batch: bounds.batch, clock })
+        (writer, Self { db, queue, waiting_bytes, batch: bounds.batch, batch_bytes: bounds.batch_bytes, clock })
     }
 
     /// Commits what comes in, in order. Once `stop` resolves, nothing more comes in, and it ends when the queue is empty.
@@ -94,9 +98,11 @@ impl Lane {
                 return;
             }
             self.waiting_bytes.fetch_sub(drafts.iter().map(Draft::weight).sum(), Ordering::Relaxed);
-            for outcome in self.store(&drafts).await {
-                if committed.send(outcome).await.is_err() {
-                    return;
+            for batch in by_weight(&drafts, self.batch_bytes) {
+                for outcome in self.store(batch).await {
+                    if committed.send(outcome).await.is_err() {
+                        return;
+                    }
                 }
             }
             drafts.clear();
@@ -122,6 +128,21 @@ impl Lane {
         let draft = std::slice::from_ref(draft);
         commit(&self.db, draft, self.clock.now()).await.unwrap_or_else(|error| refused(draft, &error))
     }
+}
+
+/// `drafts` in order, cut so that no piece weighs more than `bound`, unless it is one draft.
+fn by_weight(mut drafts: &[Draft], bound: usize) -> impl Iterator<Item = &[Draft]> {
+    std::iter::from_fn(move || {
+        let mut weight = 0;
+        let fits = |draft: &&Draft| {
+            weight += draft.weight();
+            weight <= bound
+        };
+        let count = drafts.iter().take_while(fits).count().max(1);
+        let (piece, rest) = drafts.split_at_checked(count)?;
+        drafts = rest;
+        Some(piece)
+    })
 }
 
 /// An `ERROR` for each, whether or not it named its request.

@@ -84,7 +84,7 @@ async fn a_wrong_user_id_is_told_and_closed_with_4001(#[case] query: &str) {
     let url = format!("ws://{}/ws-online-status{query}", server.address);
     for subprotocol in [None, Some("natter.v1")] {
         let mut client = Client::connect(&url, 0, subprotocol).await;
-        let error = client.expect_error("invalid_field").await;
+        let error = client.expect_error("unauthorized").await;
         assert_eq!(error["field"], "userId");
         assert!(error["message"].as_str().expect("a message").contains("from 1 to 9007199254740991"), "{error}");
         assert_eq!(client.closed().await.0, 4001);

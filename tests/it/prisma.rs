@@ -1,17 +1,21 @@
 //! An application that has its messages by Prisma: Natter takes its database over, and both go on beside each other.
 
 use crate::{
-    harness::{Backend, Client, Kind, Server, TestDatabase},
-    programs::{client, output},
+    harness::{Backend, Client, Kind, PATIENCE, Server, TestDatabase},
+    programs::{client, json_lines, output},
 };
 use rstest::rstest;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, process::Stdio};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout},
+    time::timeout,
+};
 
 const KINDS: [Kind; 2] = [Kind::Chat, Kind::Support];
 
 /// The application, with the real Prisma client.
-#[derive(Clone)]
 struct Prisma {
     url: String,
 }
@@ -33,9 +37,22 @@ impl Prisma {
         assert_eq!(self.run(&["create"]).await, "");
     }
 
-    /// Inserts `count` rows into each table, one by one: the rows.
+    /// Inserts `count` rows into each table, one by one.
     async fn insert(&self, count: usize) -> Rows {
-        serde_json::from_str(&self.run(&["insert", &count.to_string()]).await).expect("the rows")
+        let mut rows = Rows::new();
+        for pair in json_lines(&self.run(&["insert", &count.to_string()]).await) {
+            add(&mut rows, &pair);
+        }
+        rows
+    }
+
+    /// Starts inserting into both tables, one row after the other.
+    async fn start_inserting(&self) -> Inserting {
+        let mut node = client("prisma.mjs").await;
+        node.arg("insert").env("DATABASE_URL", &self.url).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut process = node.spawn().expect("Node starts");
+        let printed = BufReader::new(process.stdout.take().expect("its output")).lines();
+        Inserting { process, printed, rows: Rows::new() }
     }
 
     /// All rows, by id.
@@ -45,6 +62,40 @@ impl Prisma {
 
     async fn run(&self, arguments: &[&str]) -> String {
         output(client("prisma.mjs").await.args(arguments).env("DATABASE_URL", &self.url)).await
+    }
+}
+
+/// The application at work, until it is told to stop.
+struct Inserting {
+    process: Child,
+    printed: Lines<BufReader<ChildStdout>>,
+    /// What it was seen to insert.
+    rows: Rows,
+}
+
+impl Inserting {
+    /// Waits for one more row of each table; `false` where it has ended.
+    async fn one_more(&mut self) -> bool {
+        let line = timeout(PATIENCE, self.printed.next_line()).await.expect("Prisma inserts").expect("a line");
+        if let Some(line) = &line {
+            add(&mut self.rows, &serde_json::from_str(line).expect("a pair of rows"));
+        }
+        line.is_some()
+    }
+
+    /// Has it finish what it is at: all that it inserted.
+    async fn stop(mut self) -> Rows {
+        drop(self.process.stdin.take());
+        while self.one_more().await {}
+        assert!(self.process.wait().await.expect("its status").success());
+        self.rows
+    }
+}
+
+/// Adds one row of each table to `rows`.
+fn add(rows: &mut Rows, pair: &Value) {
+    for kind in KINDS {
+        rows.entry(kind.table().to_owned()).or_default().push(pair[kind.table()].clone());
     }
 }
 
@@ -102,16 +153,16 @@ async fn prisma_goes_on_reading_and_writing_while_natter_writes(
     let server = Server::start(&database).await;
     let mut client = Client::classic(&server, 7).await;
 
-    let application = prisma.clone();
-    let inserting = tokio::spawn(async move { application.insert(20).await });
+    let mut inserting = prisma.start_inserting().await;
     let mut natters = Rows::new();
-    while !inserting.is_finished() {
+    assert!(inserting.one_more().await);
+    for _ in 0..50 {
         post_both(&mut client, &mut natters).await;
     }
-    let prismas = inserting.await.expect("Prisma's rows");
+    assert!(inserting.one_more().await);
+    let prismas = inserting.stop().await;
 
     // A message is shown with the words of its row, so what was shown and what Prisma reads are equal as they stand.
     assert_eq!(prisma.list().await, merged(&[&prismas, &natters]));
-    let posted = natters.values().map(Vec::len).sum::<usize>();
-    assert_eq!(database.assert_gapless_log().await, i64::try_from(posted).expect("a count"));
+    assert_eq!(database.assert_gapless_log().await, 100);
 }

@@ -6,7 +6,7 @@ use std::{fs::File, net::TcpListener, path::Path, process::Stdio, time::Duration
 use tokio::{process::Command, time::timeout};
 
 /// How long a program may run: a browser starts slowly on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// From this version on, Node has a WebSocket without being asked for it; 20.10 and later have it behind a flag.
 const NODE_WITH_WEBSOCKET: u32 = 22;

@@ -1,7 +1,10 @@
 //! A client, on a second implementation of WebSocket.
 
 use super::{Kind, PATIENCE, Server, new_message};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{
+    SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
 use serde_json::Value;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
@@ -11,7 +14,7 @@ use tokio_tungstenite::{
 
 /// A connected client.
 pub(crate) struct Client {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: Socket,
     pub(crate) user: i64,
 }
 
@@ -124,10 +127,51 @@ impl Client {
         }
     }
 
+    /// One half sends, the other reads, at the same time.
+    pub(crate) fn split(self) -> (SendingHalf, ReadingHalf) {
+        let (sink, stream) = self.socket.split();
+        (SendingHalf { sink, user: self.user }, ReadingHalf { stream })
+    }
+
     /// Says goodbye and waits for the answer.
     pub(crate) async fn close(mut self) -> u16 {
         let normal = CloseFrame { code: 1000.into(), reason: "".into() };
         self.socket.close(Some(normal)).await.expect("the close frame is sent");
         self.closed().await.0
+    }
+}
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// The half of a client that sends.
+pub(crate) struct SendingHalf {
+    sink: SplitSink<Socket, Message>,
+    user: i64,
+}
+
+impl SendingHalf {
+    /// Posts a message as itself.
+    pub(crate) async fn post(&mut self, kind: Kind, conversation: i64, content: &str) {
+        let message = new_message(kind, conversation, self.user, content);
+        self.sink.send(Message::text(message.to_string())).await.expect("the frame is sent");
+    }
+}
+
+/// The half of a client that reads.
+pub(crate) struct ReadingHalf {
+    stream: SplitStream<Socket>,
+}
+
+impl ReadingHalf {
+    /// The next frame.
+    pub(crate) async fn next(&mut self) -> Value {
+        loop {
+            let message = timeout(PATIENCE, self.stream.next()).await.expect("a frame comes");
+            match message.expect("the socket is open").expect("a frame") {
+                Message::Text(text) => return serde_json::from_str(&text).expect("a frame is JSON"),
+                Message::Ping(_) | Message::Pong(_) => {}
+                other => panic!("not a text frame: {other:?}"),
+            }
+        }
     }
 }
