@@ -33,9 +33,6 @@ use tokio::{
 };
 use workers::Workers;
 
-/// Batches that may be committed and not yet published. With one on its way to the hubs, a slow fan-out lets larger batches gather.
-const COMMITTED: usize = 1;
-
 /// A first wait for a database that can't be reached; it doubles up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 
@@ -140,11 +137,11 @@ impl Running {
         let thread = Arbiter::new();
         let chat = Chat::new(writer, clock);
         let chat_server = ChatServer::start_in_arbiter(&thread.handle(), move |_| ChatServer::new(chat, head.seq));
-        let (committed, to_publish) = mpsc::channel(COMMITTED);
         let (stop_lane, lane_is_stopped) = oneshot::channel::<()>();
-        thread.spawn(lane.run(committed, lane_is_stopped.map(|_| ())));
         let (is_published, published) = oneshot::channel();
-        thread.spawn(publish(to_publish, chat_server.clone()).map(|()| drop(is_published)));
+        let sink = chat_server.clone();
+        let lane = lane.run(move |committed| publish(committed, sink.clone()), lane_is_stopped.map(|_| ()));
+        thread.spawn(lane.map(|()| drop(is_published)));
 
         let max_connections = if settings.limits.enabled { settings.server.max_connections } else { usize::MAX };
         let site = Data::new(Site {
@@ -193,12 +190,9 @@ impl Running {
     }
 }
 
-/// Takes what was committed to the server, one batch after the other.
-async fn publish(mut committed: mpsc::Receiver<Committed>, chat_server: Addr<ChatServer>) {
-    while let Some(committed) = committed.recv().await {
-        if chat_server.send(Publish(committed)).await.is_err() {
-            log::error!("the server is gone: nothing is published any more");
-            return;
-        }
+/// Takes what was committed to the server; resolves when every hub has it.
+async fn publish(committed: Committed, chat_server: Addr<ChatServer>) {
+    if let Err(error) = chat_server.send(Publish(committed)).await {
+        log::error!("a commit could not be published: {error}");
     }
 }

@@ -81,9 +81,10 @@ impl Lane {
         (writer, Self { db, queue, waiting_bytes, batch: bounds.batch, batch_bytes: bounds.batch_bytes, clock })
     }
 
-    /// Commits what comes in, in order. Once `stop` resolves, nothing more comes in, and it ends when the queue is empty.
-    /// `committed` holds what is not published yet; while it is full, nothing more is committed, and the queue fills up and refuses.
-    pub async fn run(mut self, committed: mpsc::Sender<Committed>, stop: impl Future<Output = ()>) {
+    /// Commits what comes in, in order, and has each commit published before the next: while the sessions take one batch, the
+    /// next gathers, and a slow fan-out makes larger batches, then a full queue, then refusals. Once `stop` resolves, nothing more
+    /// comes in, and it ends when the queue is empty.
+    pub async fn run<F: Future<Output = ()>>(mut self, publish: impl Fn(Committed) -> F, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop.fuse());
         let mut drafts = Vec::new();
         loop {
@@ -99,10 +100,8 @@ impl Lane {
             }
             self.waiting_bytes.fetch_sub(drafts.iter().map(Draft::weight).sum(), Ordering::Relaxed);
             for batch in by_weight(&drafts, self.batch_bytes) {
-                for outcome in self.store(batch).await {
-                    if committed.send(outcome).await.is_err() {
-                        return;
-                    }
+                for committed in self.store(batch).await {
+                    publish(committed).await;
                 }
             }
             drafts.clear();

@@ -32,7 +32,7 @@ async fn what_is_not_one_json_object_is_refused() {
         r#"{"type":"NEW_MESSAGE","chat_id":1,"sender_id":1,"content":"\ud800"}"#.to_owned(),
         r#"{"type":"NEW_MESSAGE","chat_id":1,"sender_id":1,"content":"\udc00\ud800"}"#.to_owned(),
         format!("{}{}", "[".repeat(20_000), "]".repeat(20_000)),
-        format!(r#"{{{many_keys}}}"#),
+        format!("{{{many_keys}}}"),
     ];
     for frame in frames {
         client.send_text(&frame).await;

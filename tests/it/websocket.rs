@@ -45,7 +45,7 @@ async fn a_frame_that_announces_too_much_is_closed_with_1009(#[case] announced: 
 async fn fragments_together_may_not_exceed_the_limit_either() {
     let (_database, server) = server().await;
     let mut socket = RawSocket::upgraded(&server, 1).await;
-    socket.write(&client_frame(TEXT_TO_BE_CONTINUED, &[b' '; 40_000])).await;
+    socket.write(&client_frame(TEXT_TO_BE_CONTINUED, &b" ".repeat(40_000))).await;
     socket.write(&client_header(CONTINUATION, 40_000)).await;
     assert_eq!(socket.closed().await, 1009);
 }

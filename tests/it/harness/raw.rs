@@ -104,15 +104,16 @@ pub(crate) fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// The header alone, announcing `length` bytes.
 pub(crate) fn client_header(first: u8, length: u64) -> Vec<u8> {
+    const MASKED: u8 = 0x80;
     let mut header = vec![first];
     match length {
-        0..126 => header.push(0x80 | u8::try_from(length).expect("short")),
+        0..126 => header.push(MASKED + u8::try_from(length).expect("short")),
         126..65_536 => {
-            header.push(0x80 | 126);
+            header.push(MASKED + 126);
             header.extend(u16::try_from(length).expect("medium").to_be_bytes());
         }
         _ => {
-            header.push(0x80 | 127);
+            header.push(MASKED + 127);
             header.extend(length.to_be_bytes());
         }
     }

@@ -48,7 +48,7 @@ impl Start {
     pub(crate) async fn listening(self) -> Server {
         let mut server = self.spawned();
         let line = server.logged(" listens on http://").await;
-        server.address = line.split("http://").nth(1).expect("an address").trim().to_owned();
+        line.split("http://").nth(1).expect("an address").trim().clone_into(&mut server.address);
         server
     }
 
