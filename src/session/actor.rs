@@ -45,6 +45,8 @@ pub struct Session {
     decoder: Decoder,
     identity: Identity,
     port: Rc<Port>,
+    /// The connection's place among all: given back before the server hears that the session has ended.
+    _permit: Box<dyn Any>,
     presence: Presence,
     /// What came with the handshake, until the session has started.
     early: Vec<u8>,
@@ -69,8 +71,6 @@ struct Presence {
     /// Whom the server was told of, if it had room to hear it.
     announced: Option<UserId>,
     port: Rc<Port>,
-    /// The connection's place among all, given back with the rest.
-    _permit: Box<dyn Any>,
 }
 
 impl Session {
@@ -91,9 +91,9 @@ impl Session {
                 None
             }
         };
-        let presence = Presence { registration, announced, port: Rc::clone(&port), _permit: permit };
+        let presence = Presence { registration, announced, port: Rc::clone(&port) };
         let (decoder, early, phase) = (Decoder::default(), early.to_vec(), Phase::Open);
-        Self { outbox, decoder, identity, port, presence, early, phase }.start();
+        Self { outbox, decoder, identity, port, _permit: permit, presence, early, phase }.start();
     }
 
     fn bounds(&self) -> Bounds {
