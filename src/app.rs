@@ -135,7 +135,7 @@ impl Running {
         let (writer, lane) = store.lane(settings.database.queue, clock);
         // A thread of its own: the main one waits, blocked, until the workers have started, and they wait for the server.
         let thread = Arbiter::new();
-        let chat = Chat::new(writer, clock);
+        let chat = Chat::new(writer, store.reader(), clock);
         let chat_server = ChatServer::start_in_arbiter(&thread.handle(), move |_| ChatServer::new(chat, head.seq));
         let (stop_lane, lane_is_stopped) = oneshot::channel::<()>();
         let (is_published, published) = oneshot::channel();
@@ -144,15 +144,25 @@ impl Running {
         thread.spawn(lane.map(|()| drop(is_published)));
 
         let max_connections = if settings.limits.enabled { settings.server.max_connections } else { usize::MAX };
+        let reader = store.reader();
         let site = Data::new(Site {
             store,
+            reader: reader.clone(),
             inspect: chat_server.clone().recipient(),
             connections: Arc::new(Connections::new(max_connections)),
             draining: AtomicBool::new(false),
         });
         // One message a worker, at its start.
         let (announce, hubs) = mpsc::unbounded_channel();
-        let workers = Workers { chat_server, site: site.clone(), log_id: head.log_id, limits: settings.limits, announce };
+        let workers = Workers {
+            chat_server,
+            site: site.clone(),
+            log_id: head.log_id,
+            reader,
+            limits: settings.limits,
+            max_missed: settings.resume.max_events,
+            announce,
+        };
         let address = listener.local_addr()?;
         let server = workers.listen(listener, settings.server.workers)?;
         Ok(Self { address, site, hubs, stop_lane, published, server: server.handle(), served: actix_rt::spawn(server) })

@@ -21,4 +21,10 @@ pub enum EventKind {
     /// A message was posted.
     #[sea_orm(num_value = 1)]
     Message,
+    /// A message says something else now.
+    #[sea_orm(num_value = 2)]
+    MessageEdited,
+    /// A message says nothing any more.
+    #[sea_orm(num_value = 3)]
+    MessageDeleted,
 }

@@ -4,6 +4,7 @@ pub mod events;
 pub mod ids;
 pub mod kind;
 pub mod log_head;
+pub mod message_versions;
 pub mod messages;
 pub mod support_messages;
 pub mod timestamp;

@@ -28,6 +28,16 @@ pub struct Model {
     pub seq: Option<Seq>,
     /// The sender's idempotency key: unique per sender for ever.
     pub client_id: Option<Uuid>,
+    /// Counts its changes: null and 1 are what was posted.
+    pub version: Option<i32>,
+    /// When its content was last changed.
+    pub edited_at: Option<Timestamp>,
+    /// Who last changed its content.
+    pub edited_by: Option<UserId>,
+    /// Set once it is a tombstone: its content and files are gone.
+    pub deleted_at: Option<Timestamp>,
+    /// Who deleted it.
+    pub deleted_by: Option<UserId>,
 }
 
 /// No row refers to another by a foreign key: an application that shares the table need not know Natter's.

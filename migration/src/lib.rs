@@ -4,6 +4,7 @@ mod m20261122_000001_messages;
 mod m20261122_000002_support_messages;
 mod m20261122_000003_log_head;
 mod m20261122_000004_events;
+mod m20261122_000005_message_versions;
 mod message_table;
 
 pub use sea_orm_migration::{Migration, MigrationStatus, MigratorTrait};
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000002_support_messages::Migration),
             Box::new(m20261122_000003_log_head::Migration),
             Box::new(m20261122_000004_events::Migration),
+            Box::new(m20261122_000005_message_versions::Migration),
         ]
     }
 }

@@ -11,8 +11,17 @@ pub(crate) struct MessageTable {
 }
 
 /// What Natter keeps beside the application's columns, with its type.
-fn own_columns(postgres: bool) -> [(&'static str, &'static str); 2] {
-    [("seq", "bigint"), ("client_id", if postgres { "uuid" } else { "blob" })]
+fn own_columns(postgres: bool) -> [(&'static str, &'static str); 7] {
+    let (uuid, time) = if postgres { ("uuid", "timestamp(3)") } else { ("blob", "datetime") };
+    [
+        ("seq", "bigint"),
+        ("client_id", uuid),
+        ("version", "integer"),
+        ("edited_at", time),
+        ("edited_by", "bigint"),
+        ("deleted_at", time),
+        ("deleted_by", "bigint"),
+    ]
 }
 
 impl MessageTable {

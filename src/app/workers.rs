@@ -3,9 +3,11 @@
 use crate::{
     delivery::{Drain, Hub, hub::HubActor},
     http::{SessionPort, Site, routes, takeover},
+    protocol::{Seq, resume::Missed},
     server::{AddHub, ChatServer},
-    session::Port,
+    session::{MissedEvents, Port, Unreadable},
     settings::LimitSettings,
+    store::Reader,
 };
 use actix::{Actor, Addr, Recipient};
 use actix_codec::Framed;
@@ -14,6 +16,7 @@ use actix_rt::net::TcpStream;
 use actix_server::Server;
 use actix_service::{IntoService, IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service, map_config};
 use actix_web::{App, dev::AppConfig, web::Data};
+use futures_util::future::LocalBoxFuture;
 use socket2::{Domain, Socket, Type};
 use std::{
     net::{SocketAddr, TcpListener},
@@ -51,7 +54,10 @@ pub(super) struct Workers {
     pub(super) chat_server: Addr<ChatServer>,
     pub(super) site: Data<Site>,
     pub(super) log_id: Uuid,
+    pub(super) reader: Reader,
     pub(super) limits: LimitSettings,
+    /// Events that a session may have missed and be told of.
+    pub(super) max_missed: i64,
     /// Where each worker's hub is made known.
     pub(super) announce: UnboundedSender<Recipient<Drain>>,
 }
@@ -118,9 +124,29 @@ impl Workers {
             disconnect: self.chat_server.clone().recipient(),
             hub,
             log_id: self.log_id,
+            log: Rc::new(Log(self.reader.clone())),
+            max_missed: self.max_missed,
             limits: self.limits.client,
             fragments: self.limits.fragments,
             outbox_bytes: self.limits.outbox_bytes,
+        })
+    }
+}
+
+/// Events that a session that comes back is told at once.
+const MISSED_PAGE: u64 = 256;
+
+/// The log, as a session that comes back reads it.
+struct Log(Reader);
+
+impl MissedEvents for Log {
+    fn after(&self, seq: Seq) -> LocalBoxFuture<'static, Result<Option<Missed>, Unreadable>> {
+        let reader = self.0.clone();
+        Box::pin(async move {
+            reader.missed(seq, MISSED_PAGE).await.map_err(|error| {
+                log::error!("the log could not be read: {error}");
+                Unreadable
+            })
         })
     }
 }

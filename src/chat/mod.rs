@@ -1,22 +1,28 @@
 //! The rules: what a command may do, a file a feature. Decides; the store commits; the hubs publish.
 
+mod delete;
+mod edit;
+mod history;
 mod post;
+
+pub use history::history;
 
 use crate::{
     clock::Clock,
-    protocol::{Answer, Command, Origin, UserId, frame},
-    store::Writer,
+    protocol::{Answer, Command, Origin, UserId, frame, history::GetHistory},
+    store::{Draft, Reader, Writer},
 };
+use futures_util::future::LocalBoxFuture;
 
 /// What the rules need.
 #[derive(Debug)]
 pub struct Chat {
     writer: Writer,
+    reader: Reader,
     clock: Clock,
 }
 
 /// What became of a command at once.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It is on its way to the database; the answer comes with its commit.
     Queued,
@@ -24,13 +30,15 @@ pub enum Outcome {
     Refused(Answer),
     /// It asked for something that is answered without the database: a frame's JSON.
     Told(Vec<u8>),
+    /// It asked for something that is being read: a frame's JSON, later.
+    Reading(LocalBoxFuture<'static, Vec<u8>>),
 }
 
 impl Chat {
-    /// Rules whose changes go through `writer`.
+    /// Rules whose changes go through `writer`, and whose pages come from `reader`.
     #[must_use]
-    pub fn new(writer: Writer, clock: Clock) -> Self {
-        Self { writer, clock }
+    pub fn new(writer: Writer, reader: Reader, clock: Clock) -> Self {
+        Self { writer, reader, clock }
     }
 
     /// Carries out a command of `user`.
@@ -38,7 +46,26 @@ impl Chat {
     pub fn run(&self, user: UserId, origin: Origin, command: Command) -> Outcome {
         match command {
             Command::Post(message) => post::post(&self.writer, user, origin, message),
+            Command::Edit(edit) => edit::edit(&self.writer, user, origin, edit),
+            Command::Delete(delete) => delete::delete(&self.writer, user, origin, delete),
+            Command::GetHistory(query) => Outcome::Reading(Box::pin(told_history(self.reader.clone(), origin, query))),
             Command::Ping => Outcome::Told(frame::pong(origin.request_id.as_ref(), self.clock.now())),
         }
+    }
+}
+
+/// Puts a draft into the lane.
+fn queue(writer: &Writer, draft: Draft) -> Outcome {
+    match writer.submit(draft) {
+        Ok(()) => Outcome::Queued,
+        Err(refused) => Outcome::Refused(refused),
+    }
+}
+
+async fn told_history(reader: Reader, origin: Origin, query: GetHistory) -> Vec<u8> {
+    let request_id = origin.request_id.as_ref();
+    match history(&reader, &query).await {
+        Ok(page) => frame::history(request_id, &page),
+        Err(refusal) => frame::error(request_id, &refusal),
     }
 }

@@ -1,6 +1,6 @@
 //! Posting a message.
 
-use super::Outcome;
+use super::{Outcome, queue};
 use crate::{
     protocol::{Answer, ErrorCode, Origin, Refusal, UserId, post::NewMessage},
     store::{Draft, Intent, Writer},
@@ -11,10 +11,7 @@ pub(super) fn post(writer: &Writer, user: UserId, origin: Origin, message: NewMe
     if message.sender_id != user {
         return Outcome::Refused(Answer { to: origin, outcome: Err(not_the_sender(user)) });
     }
-    match writer.submit(Draft { origin, intent: Intent::Post(message) }) {
-        Ok(()) => Outcome::Queued,
-        Err(refused) => Outcome::Refused(refused),
-    }
+    queue(writer, Draft { origin, intent: Intent::Post(message) })
 }
 
 fn not_the_sender(user: UserId) -> Refusal {

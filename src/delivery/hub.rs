@@ -49,6 +49,8 @@ pub struct Hub {
 struct Slot {
     generation: u32,
     subscriber: Option<Rc<dyn Subscriber>>,
+    /// It gets the events after this one; `None` while it is still being told what it missed.
+    live_after: Option<Seq>,
 }
 
 impl Default for Hub {
@@ -77,7 +79,7 @@ impl Hub {
         self.head.set(self.head.get().max(head));
     }
 
-    /// Registers a session until the registration is dropped. From [`Hub::head`] on it misses nothing and sees nothing twice.
+    /// Registers a session until the registration is dropped. It gets answers at once, and events once it is made live.
     #[expect(clippy::cast_possible_truncation, reason = "a worker has fewer sessions than a u32 counts")]
     pub fn register(self: &Rc<Self>, subscriber: Rc<dyn Subscriber>) -> Registration {
         let mut slots = self.slots.borrow_mut();
@@ -90,6 +92,7 @@ impl Hub {
         }
         let entry = &mut slots[slot as usize];
         entry.subscriber = Some(subscriber);
+        entry.live_after = None;
         let key = SessionKey { hub: self.index.get(), slot, generation: entry.generation };
         Registration { hub: Rc::clone(self), key }
     }
@@ -104,8 +107,15 @@ impl Hub {
     pub fn deliver(&self, batch: &Batch, replies: &[Reply]) {
         let slots = self.slots.borrow();
         if let Some(head) = batch.head() {
-            for subscriber in slots.iter().filter_map(|slot| slot.subscriber.as_ref()) {
-                subscriber.send(batch.frames(subscriber.dialect()));
+            for slot in slots.iter() {
+                if let (Some(subscriber), Some(after)) = (&slot.subscriber, slot.live_after)
+                    && after < head
+                {
+                    let frames = batch.frames_after(after, subscriber.dialect());
+                    if !frames.is_empty() {
+                        subscriber.send(&frames);
+                    }
+                }
             }
             self.head.set(head);
         }
@@ -145,6 +155,13 @@ impl Registration {
     #[must_use]
     pub fn key(&self) -> SessionKey {
         self.key
+    }
+
+    /// From now on the session gets every event after `seq`, once each. It must have everything up to there, and `seq` may not lie
+    /// before [`Hub::head`]: what was handed out is not kept.
+    pub fn go_live(&self, seq: Seq) {
+        debug_assert!(seq >= self.hub.head(), "what was handed out already would be missed");
+        self.hub.slots.borrow_mut()[self.key.slot as usize].live_after = Some(seq);
     }
 }
 

@@ -3,6 +3,7 @@
 mod connections;
 mod handshake;
 mod health;
+mod history;
 mod identity;
 mod page;
 mod presence;
@@ -13,7 +14,10 @@ pub mod takeover;
 pub use connections::Connections;
 pub use socket::SessionPort;
 
-use crate::{server::Inspect, store::Store};
+use crate::{
+    server::Inspect,
+    store::{Reader, Store},
+};
 use actix::Recipient;
 use actix_web::web;
 use std::sync::{
@@ -25,6 +29,8 @@ use std::sync::{
 pub struct Site {
     /// Asked by `/readyz`.
     pub store: Store,
+    /// Reads pages of conversations.
+    pub reader: Reader,
     /// Asked who is connected.
     pub inspect: Recipient<Inspect>,
     /// How many sockets there are, and may be.
@@ -48,5 +54,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/", web::get().to(page::page))
         .route("/healthz", web::get().to(health::healthz))
         .route("/readyz", web::get().to(health::readyz))
+        .route("/api/v1/chats/{id}/messages", web::get().to(history::chat_history))
+        .route("/api/v1/support-chats/{id}/messages", web::get().to(history::support_history))
         .route("/api/v1/presence", web::get().to(presence::presence));
 }

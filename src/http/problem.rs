@@ -28,7 +28,9 @@ impl From<Refusal> for Problem {
         let status = match refusal.code {
             ErrorCode::InvalidJson | ErrorCode::UnknownType | ErrorCode::InvalidField => StatusCode::BAD_REQUEST,
             ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
-            ErrorCode::SenderMismatch => StatusCode::FORBIDDEN,
+            ErrorCode::SenderMismatch | ErrorCode::Forbidden => StatusCode::FORBIDDEN,
+            ErrorCode::NotFound => StatusCode::NOT_FOUND,
+            ErrorCode::Conflict => StatusCode::CONFLICT,
             ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };

@@ -2,7 +2,7 @@
 
 use super::{Site, handshake, identity, problem::Problem, takeover::OnUpgrade};
 use crate::{
-    protocol::{Dialect, session::NATTER_V1},
+    protocol::{Dialect, Refusal, session::NATTER_V1},
     session::{Identity, Port, Session, turn_away},
 };
 use actix_web::{HttpRequest, HttpResponse, ResponseError, http::header::SEC_WEBSOCKET_PROTOCOL, web::Data};
@@ -29,10 +29,20 @@ pub(super) async fn upgrade(request: HttpRequest, site: Data<Site>) -> Result<Ht
         Err(refused) => return Ok(refused.error_response()),
     };
     let dialect = if response.headers().contains_key(SEC_WEBSOCKET_PROTOCOL) { Dialect::NatterV1 } else { Dialect::Classic };
-    let user = identity::user(&request);
-    response.extensions_mut().insert(OnUpgrade::new(move |stream, early| match user {
-        Ok(user) => Session::open(stream, &early, Identity { user, dialect }, port, Box::new(permit)),
+    let identity = identify(&request, dialect);
+    response.extensions_mut().insert(OnUpgrade::new(move |stream, early| match identity {
+        Ok(identity) => Session::open(stream, &early, identity, port, Box::new(permit)),
         Err(refusal) => turn_away(stream, refusal, Box::new(permit)),
     }));
     Ok(response)
+}
+
+/// Who connects, and where they stopped.
+fn identify(request: &HttpRequest, dialect: Dialect) -> Result<Identity, Refusal> {
+    let user = identity::user(request)?;
+    let cursor = match dialect {
+        Dialect::Classic => None,
+        Dialect::NatterV1 => identity::cursor(request)?,
+    };
+    Ok(Identity { user, dialect, cursor })
 }

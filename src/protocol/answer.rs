@@ -46,6 +46,13 @@ pub enum Acked {
         /// Whether an earlier try had stored it already.
         duplicate: bool,
     },
+    /// A message was edited or deleted.
+    Changed {
+        /// The message.
+        message_id: MessageId,
+        /// Its version from now on.
+        version: i32,
+    },
 }
 
 impl Serialize for Acked {
@@ -57,10 +64,16 @@ impl Serialize for Acked {
             client_id: Option<Uuid>,
             duplicate: bool,
         }
+        #[derive(Serialize)]
+        struct Changed {
+            message_id: i64,
+            version: i32,
+        }
         match *self {
             Self::Posted { id, created_at, client_id, duplicate } => {
                 Posted { id: id.0, created_at: WireTime(created_at), client_id, duplicate }.serialize(serializer)
             }
+            Self::Changed { message_id, version } => Changed { message_id: message_id.0, version }.serialize(serializer),
         }
     }
 }

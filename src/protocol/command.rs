@@ -1,12 +1,18 @@
 //! What a client may ask for. A feature adds one variant here, one line in [`decode`](super::decode), and one arm in `chat::run`.
 
-use super::{ConversationKind, RequestId, post::NewMessage};
+use super::{ConversationKind, RequestId, delete::DeleteMessage, edit::EditMessage, history::GetHistory, post::NewMessage};
 
 /// A well-formed command; whether it is allowed is not decided yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// `NEW_MESSAGE`, `NEW_SUPPORT_MESSAGE`.
     Post(NewMessage),
+    /// `EDIT_MESSAGE`.
+    Edit(EditMessage),
+    /// `DELETE_MESSAGE`.
+    Delete(DeleteMessage),
+    /// `GET_HISTORY`.
+    GetHistory(GetHistory),
     /// `PING`: for browsers, which can't see control frames.
     Ping,
 }
@@ -20,6 +26,9 @@ impl Command {
                 ConversationKind::Chat => "NEW_MESSAGE",
                 ConversationKind::Support => "NEW_SUPPORT_MESSAGE",
             },
+            Self::Edit(_) => "EDIT_MESSAGE",
+            Self::Delete(_) => "DELETE_MESSAGE",
+            Self::GetHistory(_) => "GET_HISTORY",
             Self::Ping => "PING",
         }
     }

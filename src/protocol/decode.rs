@@ -1,7 +1,8 @@
 //! From a text frame to a command, or to a refusal that names the fault.
 
 use super::{
-    Command, ConversationKind, Dialect, ErrorCode, Limits, Refusal, RequestId, command::Request, fields::Fields, post::NewMessage,
+    Command, ConversationKind, Dialect, ErrorCode, Limits, Refusal, RequestId, command::Request, delete::DeleteMessage,
+    edit::EditMessage, fields::Fields, history::GetHistory, post::NewMessage,
 };
 
 /// A frame that is no command, and what the client calls it, if that could be read.
@@ -43,10 +44,17 @@ fn command(fields: &Fields<'_>, dialect: Dialect, limits: &Limits) -> Result<Com
     match (name, dialect) {
         ("NEW_MESSAGE", _) => NewMessage::read(ConversationKind::Chat, fields, dialect, limits).map(Command::Post),
         ("NEW_SUPPORT_MESSAGE", _) => NewMessage::read(ConversationKind::Support, fields, dialect, limits).map(Command::Post),
+        (_, Dialect::Classic) => Err(if is_of_natter_v1(name) { needs_natter_v1(name) } else { unknown(name) }),
+        ("EDIT_MESSAGE", Dialect::NatterV1) => EditMessage::read(fields, limits).map(Command::Edit),
+        ("DELETE_MESSAGE", Dialect::NatterV1) => DeleteMessage::read(fields).map(Command::Delete),
+        ("GET_HISTORY", Dialect::NatterV1) => GetHistory::read(fields).map(Command::GetHistory),
         ("PING", Dialect::NatterV1) => Ok(Command::Ping),
-        ("PING", Dialect::Classic) => Err(needs_natter_v1(name)),
-        _ => Err(unknown(name)),
+        (_, Dialect::NatterV1) => Err(unknown(name)),
     }
+}
+
+fn is_of_natter_v1(name: &str) -> bool {
+    matches!(name, "EDIT_MESSAGE" | "DELETE_MESSAGE" | "GET_HISTORY" | "PING")
 }
 
 fn unknown(name: &str) -> Refusal {

@@ -15,6 +15,12 @@ pub enum ErrorCode {
     Unauthorized,
     /// `sender_id` is not the session's user.
     SenderMismatch,
+    /// The user may not do this.
+    Forbidden,
+    /// There is no such thing, or none that the user may see.
+    NotFound,
+    /// It is not in the state that the command needs.
+    Conflict,
     /// Nothing was stored; trying again is safe and sensible.
     Unavailable,
     /// The server failed; nothing was stored.
@@ -31,6 +37,9 @@ impl ErrorCode {
             Self::InvalidField => "invalid_field",
             Self::Unauthorized => "unauthorized",
             Self::SenderMismatch => "sender_mismatch",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
             Self::Unavailable => "unavailable",
             Self::Internal => "internal",
         }

@@ -1,6 +1,6 @@
 //! What a commit changed, in the order of the log: the only thing that is ever published.
 
-use super::{Answer, Message};
+use super::{Answer, Message, delete::Deleted, edit::Edited};
 use entity::Seq;
 
 /// One persisted change. Everyone who may see it gets it, in the order of `seq`.
@@ -17,6 +17,18 @@ pub struct Event {
 pub enum Change {
     /// A message was posted.
     Posted(Message),
+    /// A message says something else.
+    Edited(Edited),
+    /// A message says nothing any more.
+    Deleted(Deleted),
+}
+
+impl Committed {
+    /// What a later part of the same commit brought.
+    pub fn append(&mut self, mut later: Self) {
+        self.events.append(&mut later.events);
+        self.answers.append(&mut later.answers);
+    }
 }
 
 /// What one commit brought: the events for all, and an answer for each who waits for one.

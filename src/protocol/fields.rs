@@ -3,7 +3,7 @@
 //! Reading by name rather than into one struct keeps every command's fields in the command's own file, and lets each fault
 //! name its field and its limit.
 
-use super::{ErrorCode, Refusal};
+use super::Refusal;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::{borrow::Cow, fmt};
 use uuid::Uuid;
@@ -89,19 +89,15 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A user's id as a query parameter has it: decimal digits.
+/// An id as a path or a query parameter has it: decimal digits.
 ///
 /// # Errors
-/// Where it is missing or not 1 to 2^53-1.
-pub fn user_id_parameter(name: &'static str, text: Option<&str>) -> Result<entity::UserId, Refusal> {
-    let refuse = |message| Err(Refusal { code: ErrorCode::Unauthorized, ..Refusal::field(name, message) });
-    let Some(text) = text else {
-        return refuse(format!("{name} is required: an integer from 1 to {MAX_ID}"));
-    };
+/// Where it is not 1 to 2^53-1.
+pub fn id_parameter(name: &'static str, text: &str) -> Result<i64, Refusal> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse::<i64>() {
-        Ok(id) if digits && (1..=MAX_ID).contains(&id) => Ok(entity::UserId(id)),
-        _ => refuse(format!("{name} must be an integer from 1 to {MAX_ID}")),
+        Ok(id) if digits && (1..=MAX_ID).contains(&id) => Ok(id),
+        _ => Err(Refusal::field(name, format!("{name} must be an integer from 1 to {MAX_ID}"))),
     }
 }
 

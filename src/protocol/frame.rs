@@ -1,7 +1,10 @@
 //! The frames that the server sends, as JSON.
 
 use super::{
-    Ack, Change, ConversationKind, Dialect, Event, Refusal, RequestId, message::MessagePayload, message::WireTime,
+    Ack, Change, ConversationKind, Dialect, Event, Refusal, RequestId,
+    history::History,
+    message::{MessagePayload, WireTime},
+    resume::{Reset, Resumed},
     welcome::Welcome,
 };
 use entity::{Seq, Timestamp};
@@ -18,7 +21,8 @@ struct Frame<'a, P> {
     payload: P,
 }
 
-/// Appends an event's frame. A classic one has no `seq` and exactly the classic keys.
+/// Appends an event's frame. A classic one has no `seq` and exactly the classic keys; what the classic dialect has no words for, it
+/// is not told.
 pub fn event(event: &Event, dialect: Dialect, out: &mut Vec<u8>) {
     let seq = match dialect {
         Dialect::Classic => None,
@@ -32,7 +36,28 @@ pub fn event(event: &Event, dialect: Dialect, out: &mut Vec<u8>) {
             };
             write(out, r#type, seq, None, MessagePayload { message, dialect });
         }
+        Change::Edited(_) | Change::Deleted(_) if dialect == Dialect::Classic => {}
+        Change::Edited(edited) => write(out, "MESSAGE_EDITED", seq, None, edited),
+        Change::Deleted(deleted) => write(out, "MESSAGE_DELETED", seq, None, deleted),
     }
+}
+
+/// `HISTORY`.
+#[must_use]
+pub fn history(request_id: Option<&RequestId>, history: &History) -> Vec<u8> {
+    written("HISTORY", None, request_id, history)
+}
+
+/// `RESUMED`.
+#[must_use]
+pub fn resumed(resumed: Resumed) -> Vec<u8> {
+    written("RESUMED", None, None, resumed)
+}
+
+/// `RESET`.
+#[must_use]
+pub fn reset(reset: Reset) -> Vec<u8> {
+    written("RESET", None, None, reset)
 }
 
 /// `WELCOME`.

@@ -26,6 +26,12 @@ pub struct Message {
     pub created_at: Timestamp,
     /// The sender's idempotency key.
     pub client_id: Option<Uuid>,
+    /// Counts its changes from 1: of two tellings, the one with the higher version holds.
+    pub version: i32,
+    /// When its content was last changed, and by whom.
+    pub edited: Option<(Timestamp, UserId)>,
+    /// When it was deleted, and by whom; its content and files are gone then.
+    pub deleted: Option<(Timestamp, UserId)>,
 }
 
 /// A message as one dialect writes it: the classic keys first, in their order, then what `natter.v1` adds where it is set.
@@ -36,8 +42,9 @@ pub(crate) struct MessagePayload<'a> {
 
 impl Serialize for MessagePayload<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Message { id, conversation, sender_id, content, file_type, file_paths, selected_chat_id, created_at, client_id } =
-            self.message;
+        let Message {
+            id, conversation, sender_id, content, file_type, file_paths, selected_chat_id, created_at, client_id, ..
+        } = self.message;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("id", &id.0)?;
         map.serialize_entry(id_field(conversation.kind), &conversation.id.0)?;
@@ -55,7 +62,13 @@ impl Serialize for MessagePayload<'_> {
                 if let Some(client_id) = client_id {
                     map.serialize_entry("client_id", client_id)?;
                 }
-                map.serialize_entry("version", &1)?;
+                map.serialize_entry("version", &self.message.version)?;
+                if let Some((at, _)) = self.message.edited {
+                    map.serialize_entry("edited_at", &WireTime(at))?;
+                }
+                if let Some((at, _)) = self.message.deleted {
+                    map.serialize_entry("deleted_at", &WireTime(at))?;
+                }
             }
         }
         map.end()

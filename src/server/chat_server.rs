@@ -4,7 +4,7 @@ use crate::{
     chat::{Chat, Outcome},
     delivery::{Batch, Deliver, Reply, Roster},
     protocol::{
-        Answer, Change, Committed, ConversationKind, Event, Origin, Seq, SessionKey, UserId,
+        Answer, Change, Committed, ConversationKind, Event, Origin, Refusal, Seq, SessionKey, UserId,
         command::Request,
         frame,
         websocket::{self, Opcode},
@@ -12,13 +12,20 @@ use crate::{
     session::{Connect, Disconnect, Submit},
 };
 use actix::{
-    Actor, AsyncContext, Context, Handler, Message, MessageResult, Recipient, ResponseFuture, WrapFuture, dev::SendError,
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, MessageResult, Recipient, ResponseFuture, WrapFuture,
+    dev::SendError,
 };
-use futures_util::{FutureExt, future::join_all};
+use futures_util::{
+    FutureExt,
+    future::{LocalBoxFuture, join_all},
+};
 use std::sync::Arc;
 
 /// Messages that may wait for the server; a session whose message finds no room is told `unavailable`.
 const MAILBOX: usize = 4_096;
+
+/// Pages that may be read at once; one more is refused with `unavailable`.
+const READS: usize = 256;
 
 /// The server's state; the actor is a shell round it.
 pub struct ChatServer {
@@ -28,26 +35,53 @@ pub struct ChatServer {
     hubs: Vec<Recipient<Deliver>>,
     /// The last event that was published.
     published: Seq,
+    /// Pages that are being read.
+    reading: usize,
 }
 
 impl ChatServer {
     /// A server that carries out commands by `chat`, where everything up to `head` counts as published.
     #[must_use]
     pub fn new(chat: Chat, head: Seq) -> Self {
-        Self { chat, roster: Roster::default(), hubs: Vec::new(), published: head }
+        Self { chat, roster: Roster::default(), hubs: Vec::new(), published: head, reading: 0 }
     }
 
-    fn run(&self, submit: Submit) -> Vec<Reply> {
+    /// Carries out what one session asked for; what is told at once is returned.
+    fn run(&mut self, submit: Submit, ctx: &mut Context<Self>) -> Vec<Reply> {
         let Submit { session, user, requests } = submit;
-        let reply = |request: Request| {
-            let origin = Origin { session, request_id: request.request_id };
-            match self.chat.run(user, origin, request.command) {
-                Outcome::Queued => None,
-                Outcome::Refused(answer) => reply_to(&answer),
-                Outcome::Told(json) => Some(text(session, &json)),
+        let mut replies = Vec::new();
+        for Request { request_id, command } in requests {
+            let origin = Origin { session, request_id };
+            match self.chat.run(user, origin.clone(), command) {
+                Outcome::Queued => {}
+                Outcome::Refused(answer) => replies.extend(reply_to(&answer)),
+                Outcome::Told(json) => replies.push(text(session, &json)),
+                Outcome::Reading(_) if self.reading >= READS => {
+                    let refusal = Refusal::unavailable("the server is busy reading: try again");
+                    replies.extend(reply_to(&Answer { to: origin, outcome: Err(refusal) }));
+                }
+                Outcome::Reading(reading) => self.read(session, reading, ctx),
             }
-        };
-        requests.into_iter().filter_map(reply).collect()
+        }
+        replies
+    }
+
+    /// Waits for a page and sends it.
+    fn read(&mut self, session: SessionKey, reading: LocalBoxFuture<'static, Vec<u8>>, ctx: &mut Context<Self>) {
+        self.reading += 1;
+        ctx.spawn(reading.into_actor(self).map(move |json, server, ctx| {
+            server.reading -= 1;
+            server.reply(session, vec![text(session, &json)], ctx);
+        }));
+    }
+
+    /// Sends frames to one session. Where its hub has no room, nothing else is taken until it has: the mailbox fills up, and refuses.
+    fn reply(&self, session: SessionKey, replies: Vec<Reply>, ctx: &mut Context<Self>) {
+        let Some(hub) = self.hubs.get(usize::from(session.hub)).filter(|_| !replies.is_empty()).cloned() else { return };
+        let deliver = Deliver { batch: Arc::new(Batch::new(Vec::new())), replies };
+        if let Err(SendError::Full(deliver)) = hub.try_send(deliver) {
+            ctx.wait(hub.send(deliver).map(|_| ()).into_actor(self));
+        }
     }
 
     /// Hands a batch to every hub, and each reply to its session's. Resolves when all of them have taken it, so that no hub falls
@@ -94,10 +128,13 @@ fn text(session: SessionKey, json: &[u8]) -> Reply {
 
 /// The lines that users of the Node server know. Never a message's content.
 fn log_event(event: &Event, users: usize) {
-    let Change::Posted(message) = &event.change;
-    match message.conversation.kind {
-        ConversationKind::Chat => log::info!("💬 WS: New message created with ID: {}", message.id),
-        ConversationKind::Support => log::info!("🆘 WS: New support message created with ID: {}", message.id),
+    match &event.change {
+        Change::Posted(message) => match message.conversation.kind {
+            ConversationKind::Chat => log::info!("💬 WS: New message created with ID: {}", message.id),
+            ConversationKind::Support => log::info!("🆘 WS: New support message created with ID: {}", message.id),
+        },
+        Change::Edited(edited) => log::info!("✏️ WS: Message edited with ID: {}", edited.message_id),
+        Change::Deleted(deleted) => log::info!("🗑️ WS: Message deleted with ID: {}", deleted.message_id),
     }
     log::info!("📡 WS: Message broadcast sent to {users} users");
 }
@@ -131,17 +168,10 @@ impl Handler<Disconnect> for ChatServer {
 impl Handler<Submit> for ChatServer {
     type Result = ();
 
-    /// Where the hub has no room for the replies, nothing else is taken until it has: the mailbox fills up, and refuses.
     fn handle(&mut self, submit: Submit, ctx: &mut Self::Context) {
-        let Some(hub) = self.hubs.get(usize::from(submit.session.hub)).cloned() else { return };
-        let replies = self.run(submit);
-        if replies.is_empty() {
-            return;
-        }
-        let deliver = Deliver { batch: Arc::new(Batch::new(Vec::new())), replies };
-        if let Err(SendError::Full(deliver)) = hub.try_send(deliver) {
-            ctx.wait(hub.send(deliver).map(|_| ()).into_actor(self));
-        }
+        let session = submit.session;
+        let replies = self.run(submit, ctx);
+        self.reply(session, replies, ctx);
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     liveness::HEARTBEAT_TICKS,
     outbox::Outbox,
     port::{Connect, Disconnect, Identity, Port, Submit},
+    resume::resume,
 };
 use crate::{
     delivery::{Registration, Subscriber, hub::SWEEP},
@@ -18,7 +19,7 @@ use crate::{
         welcome::Welcome,
     },
 };
-use actix::{Actor, ActorContext, ActorFuture, AsyncContext, Context, dev::SendError};
+use actix::{Actor, ActorContext, ActorFuture, AsyncContext, Context, WrapFuture, dev::SendError};
 use actix_rt::net::TcpStream;
 use std::{
     any::Any,
@@ -67,7 +68,7 @@ enum Phase {
 
 /// The session's place in its hub and in the server's roster, given back however it ends, a panic included.
 struct Presence {
-    registration: Registration,
+    registration: Rc<Registration>,
     /// Whom the server was told of, if it had room to hear it.
     announced: Option<UserId>,
     port: Rc<Port>,
@@ -78,10 +79,13 @@ impl Session {
     /// the session has ended.
     pub fn open(stream: TcpStream, early: &[u8], identity: Identity, port: Rc<Port>, permit: Box<dyn Any>) {
         let outbox = Outbox::new(stream, identity, port.outbox_bytes);
-        let registration = port.hub.register(Rc::clone(&outbox) as Rc<dyn Subscriber>);
+        let registration = Rc::new(port.hub.register(Rc::clone(&outbox) as Rc<dyn Subscriber>));
         match identity.dialect {
             Dialect::Classic => {}
             Dialect::NatterV1 => greet(&outbox, identity, &port),
+        }
+        if identity.cursor.is_none() {
+            registration.go_live(port.hub.head());
         }
         let announced = match port.connect.try_send(Connect { user: identity.user }) {
             Ok(()) => Some(identity.user),
@@ -200,6 +204,11 @@ impl Actor for Session {
             self.input(&mut early);
         }
         ctx.spawn(ReadLoop);
+        if let Some(cursor) = self.identity.cursor {
+            let registration = Rc::clone(&self.presence.registration);
+            let resuming = resume(Rc::clone(&self.outbox), registration, cursor, Rc::clone(&self.port));
+            ctx.spawn(resuming.into_actor(self));
+        }
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {

@@ -6,8 +6,9 @@ mod header;
 mod liveness;
 mod outbox;
 pub mod port;
+mod resume;
 mod turn_away;
 
 pub use actor::Session;
-pub use port::{Connect, Disconnect, Identity, Port, Submit};
+pub use port::{Connect, Disconnect, Identity, MissedEvents, Port, Submit, Unreadable};
 pub use turn_away::turn_away;

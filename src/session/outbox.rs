@@ -27,7 +27,7 @@ use std::{
     net::Shutdown,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 use tokio::io::{AsyncRead, ReadBuf};
 
@@ -61,6 +61,8 @@ struct State {
     /// Set once the close frame is in the queue: nothing comes after it. Counts the sweeps since.
     closing: Option<u8>,
     liveness: Liveness,
+    /// Woken when nothing waits any more.
+    on_flushed: Option<Waker>,
 }
 
 impl Outbox {
@@ -93,6 +95,20 @@ impl Outbox {
     /// Whether everything, the close frame included, was given to the kernel.
     pub(super) fn is_flushed(&self) -> bool {
         self.state.borrow().waiting.is_empty()
+    }
+
+    /// Resolves when nothing waits, and tells whether more may be sent. One at a time waits for it.
+    pub(super) async fn flushed(&self) -> bool {
+        poll_fn(|cx| {
+            let mut state = self.state.borrow_mut();
+            if state.waiting.is_empty() || state.closing.is_some() {
+                return Poll::Ready(());
+            }
+            state.on_flushed = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+        !self.is_closing()
     }
 
     /// Sends a pong, which the peer may provoke at any rate: one that would have to wait is dropped, as RFC 6455 allows.
@@ -187,6 +203,7 @@ impl Outbox {
             if state.waiting.is_empty() {
                 state.writing = false;
                 state.waiting = VecDeque::new();
+                state.on_flushed.take().map(Waker::wake);
                 if state.closing.is_some() {
                     self.shutdown(Shutdown::Write);
                 }

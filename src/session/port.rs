@@ -2,9 +2,14 @@
 
 use crate::{
     delivery::Hub,
-    protocol::{Dialect, Limits, SessionKey, UserId, command::Request},
+    protocol::{
+        Dialect, Limits, Seq, SessionKey, UserId,
+        command::Request,
+        resume::{Cursor, Missed},
+    },
 };
 use actix::{Message, Recipient};
+use futures_util::future::LocalBoxFuture;
 use std::rc::Rc;
 use uuid::Uuid;
 
@@ -15,6 +20,8 @@ pub struct Identity {
     pub user: UserId,
     /// Which frames they are sent.
     pub dialect: Dialect,
+    /// Where they stopped, if they were here before. The classic dialect has no cursor.
+    pub cursor: Option<Cursor>,
 }
 
 /// What all sessions of a worker share.
@@ -29,6 +36,10 @@ pub struct Port {
     pub hub: Rc<Hub>,
     /// The log's name, for `WELCOME`.
     pub log_id: Uuid,
+    /// Reads what a session missed.
+    pub log: Rc<dyn MissedEvents>,
+    /// Events that a session may have missed; more is a `RESET`.
+    pub max_missed: i64,
     /// What a client may send.
     pub limits: Limits,
     /// Frames that one message may be cut into.
@@ -36,6 +47,17 @@ pub struct Port {
     /// Bytes that may wait for a peer that does not read; more closes it with 4100.
     pub outbox_bytes: usize,
 }
+
+/// Reads the log for a session that comes back.
+pub trait MissedEvents {
+    /// The next events after `seq`; `None` where the log does not reach back so far.
+    fn after(&self, seq: Seq) -> LocalBoxFuture<'static, Result<Option<Missed>, Unreadable>>;
+}
+
+/// The log can't be read now; why, is logged by whom it was asked.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the log can't be read")]
+pub struct Unreadable;
 
 /// A session has begun.
 #[derive(Clone, Copy, Debug, Message)]

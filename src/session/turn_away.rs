@@ -1,7 +1,7 @@
-//! A client whose identity was refused: it is told why, on the socket that it asked for, and the socket ends.
+//! A client whose identity or cursor was refused: it is told why, on the socket that it asked for, and the socket ends.
 
 use crate::protocol::{
-    CloseCode, Refusal, frame,
+    CloseCode, ErrorCode, Refusal, frame,
     websocket::{self, Opcode},
 };
 use actix_rt::net::TcpStream;
@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// How long the client has for reading why and closing its side.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Sends the `ERROR` and the close frame 4001, and holds `permit` until the socket has ended.
+/// Sends the `ERROR` and the close frame, and holds `permit` until the socket has ended.
 pub fn turn_away(stream: TcpStream, refusal: Refusal, permit: Box<dyn Any>) {
     log::info!("🚫 WS: Connection refused: {refusal}");
     actix_rt::spawn(async move {
@@ -21,9 +21,14 @@ pub fn turn_away(stream: TcpStream, refusal: Refusal, permit: Box<dyn Any>) {
     });
 }
 
+/// Who the client is, or what it asked for.
+fn code(refusal: &Refusal) -> CloseCode {
+    if refusal.code == ErrorCode::Unauthorized { CloseCode::Unauthorized } else { CloseCode::Policy }
+}
+
 async fn farewell(mut stream: TcpStream, refusal: &Refusal) -> std::io::Result<()> {
     stream.write_all(&websocket::frame(Opcode::Text, &frame::error(None, refusal))).await?;
-    stream.write_all(&websocket::close(CloseCode::Unauthorized)).await?;
+    stream.write_all(&websocket::close(code(refusal))).await?;
     stream.shutdown().await?;
     // Closing a socket with unread bytes would reset it, and the client would never see why.
     let mut unread = [0; 1_024];

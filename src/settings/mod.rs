@@ -4,6 +4,7 @@ mod auth;
 mod database;
 mod limits;
 mod logging;
+mod resume;
 mod server;
 mod source;
 
@@ -11,6 +12,7 @@ pub use auth::{Auth, AuthMode};
 pub use database::DatabaseSettings;
 pub use limits::LimitSettings;
 pub use logging::Logging;
+pub use resume::Resume;
 pub use server::ServerSettings;
 pub use source::{Fault, Overrides};
 
@@ -28,6 +30,8 @@ pub struct Settings {
     pub auth: Auth,
     /// `[limits]`
     pub limits: LimitSettings,
+    /// `[resume]`
+    pub resume: Resume,
     /// `[logging]`
     pub logging: Logging,
     /// Each key with its value as TOML, in the order of the reference.
@@ -45,10 +49,11 @@ impl Settings {
         let database = DatabaseSettings::read(&mut source);
         let auth = Auth::read(&mut source, &server);
         let limits = LimitSettings::read(&mut source);
+        let resume = Resume::read(&mut source);
         let logging = Logging::read(&mut source);
         let effective = source.effective();
         source.finish()?;
-        Ok(Self { server, database, auth, limits, logging, effective })
+        Ok(Self { server, database, auth, limits, resume, logging, effective })
     }
 
     /// The settings in force as a TOML document, with secrets masked.

@@ -1,7 +1,7 @@
 //! Opening the database: one connection that writes, a pool that reads, the schema brought up to date.
 
 use super::{
-    DatabaseUrl, Head, Lane, OpenError, StoreError, Writer, lock::FileLock, log, migrate::migrate_up, writer::QueueBounds,
+    DatabaseUrl, Head, Lane, OpenError, Reader, StoreError, Writer, lock::FileLock, log, migrate::migrate_up, writer::QueueBounds,
 };
 use crate::clock::Clock;
 use sea_orm::{
@@ -56,6 +56,12 @@ impl Store {
     #[must_use]
     pub fn lane(&self, bounds: QueueBounds, clock: Clock) -> (Writer, Lane) {
         Lane::open(self.writer.clone(), bounds, clock)
+    }
+
+    /// The connections that read.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader::new(self.readers.clone())
     }
 
     /// Whether the database answers.

@@ -1,6 +1,6 @@
 //! A change that is wanted and allowed, on its way to the database.
 
-use crate::protocol::{Origin, post::NewMessage};
+use crate::protocol::{Origin, UserId, delete::DeleteMessage, edit::EditMessage, post::NewMessage};
 
 /// One change, and who waits for its answer.
 #[derive(Clone, Debug)]
@@ -16,6 +16,10 @@ pub struct Draft {
 pub enum Intent {
     /// Store a message.
     Post(NewMessage),
+    /// Change what a message of this user says.
+    Edit(UserId, EditMessage),
+    /// Make a message of this user a tombstone.
+    Delete(UserId, DeleteMessage),
 }
 
 impl Draft {
@@ -24,6 +28,8 @@ impl Draft {
     pub fn weight(&self) -> usize {
         let intent = match &self.intent {
             Intent::Post(message) => message.weight(),
+            Intent::Edit(_, edit) => size_of::<Self>() + edit.content.len(),
+            Intent::Delete(..) => size_of::<Self>(),
         };
         size_of::<Origin>() + intent
     }

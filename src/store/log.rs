@@ -45,16 +45,19 @@ pub(super) async fn append(tx: &impl ConnectionTrait, events: &[Event], now: Tim
 }
 
 fn reference(event: &Event, now: Timestamp) -> events::ActiveModel {
-    match &event.change {
-        Change::Posted(message) => events::ActiveModel {
-            seq: Set(event.seq),
-            kind: Set(EventKind::Message),
-            conversation_kind: Set(message.conversation.kind),
-            conversation_id: Set(message.conversation.id),
-            message_id: Set(Some(message.id)),
-            user_id: Set(None),
-            detail: Set(None),
-            created_at: Set(now.unix_ms()),
-        },
+    let (kind, conversation, message_id) = match &event.change {
+        Change::Posted(message) => (EventKind::Message, message.conversation, message.id),
+        Change::Edited(edited) => (EventKind::MessageEdited, edited.conversation, edited.message_id),
+        Change::Deleted(deleted) => (EventKind::MessageDeleted, deleted.conversation, deleted.message_id),
+    };
+    events::ActiveModel {
+        seq: Set(event.seq),
+        kind: Set(kind),
+        conversation_kind: Set(conversation.kind),
+        conversation_id: Set(conversation.id),
+        message_id: Set(Some(message_id)),
+        user_id: Set(None),
+        detail: Set(None),
+        created_at: Set(now.unix_ms()),
     }
 }

@@ -1,15 +1,19 @@
 //! Persistence: the only place that names `sea_orm`. Writes go through one ordered lane, reads run beside it.
 
 mod batch;
+mod change;
 mod commit;
 mod connect;
+mod delete;
 mod draft;
+mod edit;
 mod error;
 mod ids;
 mod lock;
 mod log;
 pub mod migrate;
 mod post;
+mod reader;
 mod table;
 mod url;
 mod writer;
@@ -18,5 +22,6 @@ pub use connect::Store;
 pub use draft::{Draft, Intent};
 pub use error::{OpenError, StoreError};
 pub use log::Head;
+pub use reader::Reader;
 pub use url::DatabaseUrl;
 pub use writer::{Lane, QueueBounds, Writer};

@@ -32,11 +32,13 @@ pub(super) async fn post(tx: &impl ConnectionTrait, postings: &[Posting<'_>], no
     let fates = sort_out(postings, &firsts);
     let fresh: Vec<&NewMessage> =
         postings.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Fresh).map(|(posting, _)| posting.message).collect();
-    let events = store(tx, &fresh, now).await?;
-    for (event, message) in events.iter().zip(&fresh) {
-        key(message).map(|key| firsts.insert(key, First::of(event)));
+    let stored = store(tx, &fresh, now).await?;
+    for (stored, message) in stored.iter().zip(&fresh) {
+        key(message).zip(First::of(stored)).map(|(key, first)| firsts.insert(key, first));
     }
-    let answers = answers(postings, &fates, &events, &firsts);
+    let answers = answers(postings, &fates, &stored, &firsts);
+    let events: Vec<Event> = stored.into_iter().filter_map(event).collect();
+    log::append(tx, &events, now).await?;
     Ok(Committed { events, answers })
 }
 
@@ -49,9 +51,8 @@ struct First {
 }
 
 impl First {
-    fn of(event: &Event) -> Self {
-        let Change::Posted(message) = &event.change;
-        Self { id: message.id, seq: event.seq, created_at: message.created_at }
+    fn of(Stored { message, seq }: &Stored) -> Option<Self> {
+        seq.map(|seq| Self { id: message.id, seq, created_at: message.created_at })
     }
 }
 
@@ -65,10 +66,9 @@ async fn stored_before(tx: &impl ConnectionTrait, postings: &[Posting<'_>]) -> R
             .filter_map(|posting| posting.message.client_id)
             .collect();
         let found = with_table!(kind, Table => table::by_client_id::<Table>(tx, &keys).await?);
-        for Stored { message, seq } in found {
-            if let (Some(client_id), Some(seq)) = (message.client_id, seq) {
-                let first = First { id: message.id, seq, created_at: message.created_at };
-                firsts.insert((kind, message.sender_id, client_id), first);
+        for stored in found {
+            if let (Some(client_id), Some(first)) = (stored.message.client_id, First::of(&stored)) {
+                firsts.insert((kind, stored.message.sender_id, client_id), first);
             }
         }
     }
@@ -93,31 +93,31 @@ fn sort_out(postings: &[Posting<'_>], stored_before: &HashMap<Key, First>) -> Ve
     postings.iter().map(fate).collect()
 }
 
-/// Gives each message its id and its place in the log, and writes both tables and the log.
-async fn store(tx: &impl ConnectionTrait, fresh: &[&NewMessage], now: Timestamp) -> Result<Vec<Event>, StoreError> {
+/// Gives each message its id and its place in the log, and writes both tables.
+async fn store(tx: &impl ConnectionTrait, fresh: &[&NewMessage], now: Timestamp) -> Result<Vec<Stored>, StoreError> {
     if fresh.is_empty() {
         return Ok(Vec::new());
     }
     let mut chat_ids = reserve(tx, ConversationKind::Chat, fresh).await?;
     let mut support_ids = reserve(tx, ConversationKind::Support, fresh).await?;
     let first_seq = log::advance(tx, fresh.len()).await?;
-    let events: Vec<Event> = fresh
-        .iter()
-        .zip(first_seq.0..)
-        .filter_map(|(message, seq)| {
-            let id = match message.conversation.kind {
-                ConversationKind::Chat => chat_ids.next(),
-                ConversationKind::Support => support_ids.next(),
-            }?;
-            Some(Event { seq: Seq(seq), change: Change::Posted(row(message, id, now)) })
-        })
-        .collect();
+    let with_ids = fresh.iter().zip(first_seq.0..).filter_map(|(message, seq)| {
+        let id = match message.conversation.kind {
+            ConversationKind::Chat => chat_ids.next(),
+            ConversationKind::Support => support_ids.next(),
+        }?;
+        Some(Stored { message: row(message, id, now), seq: Some(Seq(seq)) })
+    });
+    let stored: Vec<Stored> = with_ids.collect();
     for kind in [ConversationKind::Chat, ConversationKind::Support] {
-        let rows: Vec<Stored> = events.iter().filter_map(|event| stored(event, kind)).collect();
+        let rows: Vec<&Stored> = stored.iter().filter(|stored| stored.message.conversation.kind == kind).collect();
         with_table!(kind, Table => table::insert::<Table>(tx, &rows).await?);
     }
-    log::append(tx, &events, now).await?;
-    Ok(events)
+    Ok(stored)
+}
+
+fn event(Stored { message, seq }: Stored) -> Option<Event> {
+    seq.map(|seq| Event { seq, change: Change::Posted(message) })
 }
 
 async fn reserve(
@@ -132,21 +132,29 @@ async fn reserve(
 
 fn row(message: &NewMessage, id: MessageId, now: Timestamp) -> Message {
     let NewMessage { conversation, sender_id, content, file_type, file_paths, selected_chat_id, client_id } = message.clone();
-    Message { id, conversation, sender_id, content, file_type, file_paths, selected_chat_id, created_at: now, client_id }
-}
-
-fn stored(event: &Event, kind: ConversationKind) -> Option<Stored> {
-    let Change::Posted(message) = &event.change;
-    (message.conversation.kind == kind).then(|| Stored { message: message.clone(), seq: Some(event.seq) })
+    Message {
+        id,
+        conversation,
+        sender_id,
+        content,
+        file_type,
+        file_paths,
+        selected_chat_id,
+        created_at: now,
+        client_id,
+        version: 1,
+        edited: None,
+        deleted: None,
+    }
 }
 
 /// An `ACK` for each who named the request.
-fn answers(postings: &[Posting<'_>], fates: &[Fate], events: &[Event], firsts: &HashMap<Key, First>) -> Vec<Answer> {
-    let mut fresh = events.iter().map(First::of);
+fn answers(postings: &[Posting<'_>], fates: &[Fate], stored: &[Stored], firsts: &HashMap<Key, First>) -> Vec<Answer> {
+    let mut fresh = stored.iter().map(First::of);
     let mut answers = Vec::new();
     for (posting, fate) in postings.iter().zip(fates) {
         let first = match fate {
-            Fate::Fresh => fresh.next(),
+            Fate::Fresh => fresh.next().flatten(),
             Fate::Repeated(key) => firsts.get(key).copied(),
         };
         let Some(First { id, seq, created_at }) = first.filter(|_| posting.origin.request_id.is_some()) else { continue };

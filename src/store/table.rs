@@ -2,9 +2,12 @@
 //! [`MessageTable`], and the only `match` on a conversation's kind in persistence stands here.
 
 use super::{StoreError, batch::bucketed};
-use crate::protocol::{Conversation, ConversationKind, Message, Seq};
+use crate::protocol::{Conversation, ConversationId, ConversationKind, Message, MessageId, Seq, delete::Deleted, edit::Edited};
 use entity::{messages, support_messages};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, prelude::Expr,
+};
 use uuid::Uuid;
 
 /// Runs `$body` with `$table` standing for the entity of this kind of conversation.
@@ -37,8 +40,14 @@ pub(super) trait MessageTable: EntityTrait<Model: IntoActiveModel<Self::ActiveMo
     const KIND: ConversationKind;
     /// Its name in the database.
     const NAME: &'static str;
+    /// Its key.
+    const ID: Self::Column;
+    /// The chat or support chat.
+    const CONVERSATION: Self::Column;
     /// Its idempotency key.
     const CLIENT_ID: Self::Column;
+    /// What changes with an edit or a deletion.
+    const CHANGING: Changing<Self::Column>;
 
     /// The row of a message.
     fn row(stored: &Stored) -> Self::ActiveModel;
@@ -50,7 +59,19 @@ pub(super) trait MessageTable: EntityTrait<Model: IntoActiveModel<Self::ActiveMo
 impl MessageTable for messages::Entity {
     const KIND: ConversationKind = ConversationKind::Chat;
     const NAME: &'static str = "messages";
+    const ID: messages::Column = messages::Column::Id;
+    const CONVERSATION: messages::Column = messages::Column::ChatId;
     const CLIENT_ID: messages::Column = messages::Column::ClientId;
+    const CHANGING: Changing<messages::Column> = Changing {
+        content: messages::Column::Content,
+        file_type: messages::Column::FileType,
+        file_paths: messages::Column::FilePaths,
+        version: messages::Column::Version,
+        edited_at: messages::Column::EditedAt,
+        edited_by: messages::Column::EditedBy,
+        deleted_at: messages::Column::DeletedAt,
+        deleted_by: messages::Column::DeletedBy,
+    };
 
     fn row(Stored { message, seq }: &Stored) -> messages::ActiveModel {
         messages::ActiveModel {
@@ -64,6 +85,11 @@ impl MessageTable for messages::Entity {
             created_at: Set(message.created_at),
             seq: Set(*seq),
             client_id: Set(message.client_id),
+            version: Set(None),
+            edited_at: Set(None),
+            edited_by: Set(None),
+            deleted_at: Set(None),
+            deleted_by: Set(None),
         }
     }
 
@@ -78,6 +104,9 @@ impl MessageTable for messages::Entity {
             selected_chat_id: row.selected_chat_id,
             created_at: row.created_at,
             client_id: row.client_id,
+            version: row.version.unwrap_or(1),
+            edited: row.edited_at.zip(row.edited_by),
+            deleted: row.deleted_at.zip(row.deleted_by),
         };
         Stored { message, seq: row.seq }
     }
@@ -86,7 +115,19 @@ impl MessageTable for messages::Entity {
 impl MessageTable for support_messages::Entity {
     const KIND: ConversationKind = ConversationKind::Support;
     const NAME: &'static str = "support_messages";
+    const ID: support_messages::Column = support_messages::Column::Id;
+    const CONVERSATION: support_messages::Column = support_messages::Column::SupportChatId;
     const CLIENT_ID: support_messages::Column = support_messages::Column::ClientId;
+    const CHANGING: Changing<support_messages::Column> = Changing {
+        content: support_messages::Column::Content,
+        file_type: support_messages::Column::FileType,
+        file_paths: support_messages::Column::FilePaths,
+        version: support_messages::Column::Version,
+        edited_at: support_messages::Column::EditedAt,
+        edited_by: support_messages::Column::EditedBy,
+        deleted_at: support_messages::Column::DeletedAt,
+        deleted_by: support_messages::Column::DeletedBy,
+    };
 
     fn row(Stored { message, seq }: &Stored) -> support_messages::ActiveModel {
         support_messages::ActiveModel {
@@ -99,6 +140,11 @@ impl MessageTable for support_messages::Entity {
             created_at: Set(message.created_at),
             seq: Set(*seq),
             client_id: Set(message.client_id),
+            version: Set(None),
+            edited_at: Set(None),
+            edited_by: Set(None),
+            deleted_at: Set(None),
+            deleted_by: Set(None),
         }
     }
 
@@ -113,18 +159,33 @@ impl MessageTable for support_messages::Entity {
             selected_chat_id: None,
             created_at: row.created_at,
             client_id: row.client_id,
+            version: row.version.unwrap_or(1),
+            edited: row.edited_at.zip(row.edited_by),
+            deleted: row.deleted_at.zip(row.deleted_by),
         };
         Stored { message, seq: row.seq }
     }
 }
 
+/// The columns that change with an edit or a deletion.
+pub(super) struct Changing<C> {
+    content: C,
+    file_type: C,
+    file_paths: C,
+    version: C,
+    edited_at: C,
+    edited_by: C,
+    deleted_at: C,
+    deleted_by: C,
+}
+
 /// Inserts messages whose ids are reserved: RETURNING would be the largest single cost of a batch.
-pub(super) async fn insert<T: MessageTable>(tx: &impl ConnectionTrait, messages: &[Stored]) -> Result<(), StoreError>
+pub(super) async fn insert<T: MessageTable>(tx: &impl ConnectionTrait, messages: &[&Stored]) -> Result<(), StoreError>
 where
     T::ActiveModel: ActiveModelTrait<Entity = T> + Send,
 {
     for piece in bucketed(messages) {
-        T::insert_many(piece.iter().map(T::row)).exec_without_returning(tx).await?;
+        T::insert_many(piece.iter().map(|stored| T::row(stored))).exec_without_returning(tx).await?;
     }
     Ok(())
 }
@@ -137,4 +198,69 @@ pub(super) async fn by_client_id<T: MessageTable>(db: &impl ConnectionTrait, key
         found.extend(rows.into_iter().map(T::stored));
     }
     Ok(found)
+}
+
+/// The messages with these ids, in no order.
+pub(super) async fn by_id<T: MessageTable>(db: &impl ConnectionTrait, ids: &[MessageId]) -> Result<Vec<Stored>, StoreError> {
+    let mut found = Vec::with_capacity(ids.len());
+    for piece in bucketed(ids) {
+        let rows = T::find().filter(T::ID.is_in(piece.iter().copied())).all(db).await?;
+        found.extend(rows.into_iter().map(T::stored));
+    }
+    Ok(found)
+}
+
+/// Gives a message its new content and version.
+pub(super) async fn edit<T: MessageTable>(tx: &impl ConnectionTrait, edited: &Edited) -> Result<(), StoreError> {
+    let Changing { content, version, edited_at, edited_by, .. } = T::CHANGING;
+    T::update_many()
+        .col_expr(content, Expr::value(edited.content.clone()))
+        .col_expr(version, Expr::value(edited.version))
+        .col_expr(edited_at, Expr::value(edited.at))
+        .col_expr(edited_by, Expr::value(edited.by))
+        .filter(T::ID.eq(edited.message_id))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Makes a message a tombstone.
+pub(super) async fn delete<T: MessageTable>(tx: &impl ConnectionTrait, deleted: &Deleted) -> Result<(), StoreError> {
+    let Changing { content, file_type, file_paths, version, deleted_at, deleted_by, .. } = T::CHANGING;
+    T::update_many()
+        .col_expr(content, Expr::value(""))
+        .col_expr(file_type, Expr::value(None::<String>))
+        .col_expr(file_paths, Expr::value(None::<String>))
+        .col_expr(version, Expr::value(deleted.version))
+        .col_expr(deleted_at, Expr::value(deleted.at))
+        .col_expr(deleted_by, Expr::value(deleted.by))
+        .filter(T::ID.eq(deleted.message_id))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Messages of a conversation next to `id`, at most `limit`, from it outwards: the index on both columns makes it the same at any
+/// depth.
+pub(super) async fn next_to<T: MessageTable>(
+    db: &impl ConnectionTrait,
+    conversation: ConversationId,
+    side: Side,
+    limit: u64,
+) -> Result<Vec<Message>, StoreError> {
+    let query = T::find().filter(T::CONVERSATION.eq(conversation)).limit(limit);
+    let query = match side {
+        Side::Newest => query.order_by_desc(T::ID),
+        Side::Before(id) => query.filter(T::ID.lt(id)).order_by_desc(T::ID),
+        Side::After(id) => query.filter(T::ID.gt(id)).order_by_asc(T::ID),
+    };
+    Ok(query.all(db).await?.into_iter().map(|row| T::stored(row).message).collect())
+}
+
+/// From where to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Newest,
+    Before(MessageId),
+    After(MessageId),
 }

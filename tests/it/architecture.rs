@@ -11,7 +11,7 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("delivery", &["protocol"]),
     ("session", &["protocol", "delivery"]),
     ("server", &["protocol", "chat", "delivery", "session"]),
-    ("http", &["protocol", "store", "server", "session"]),
+    ("http", &["protocol", "store", "chat", "server", "session"]),
     ("settings", &["protocol", "store"]),
     ("app", &["clock", "protocol", "store", "chat", "delivery", "session", "server", "http", "settings"]),
 ];

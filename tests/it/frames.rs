@@ -37,6 +37,9 @@ fn message(frame: &Value) -> Message {
         selected_chat_id: payload["selected_chat_id"].as_i64().map(ConversationId),
         created_at: at(),
         client_id: None,
+        version: 1,
+        edited: None,
+        deleted: None,
     }
 }
 
@@ -65,6 +68,9 @@ fn posted(kind: ConversationKind, client_id: Option<Uuid>) -> Event {
         selected_chat_id: None,
         created_at: at(),
         client_id,
+        version: 1,
+        edited: None,
+        deleted: None,
     };
     Event { seq: Seq(9_042), change: Change::Posted(message) }
 }

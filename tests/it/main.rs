@@ -5,12 +5,15 @@ mod programs;
 
 mod architecture;
 mod bad_input;
+mod change;
 mod frames;
 mod handshake;
+mod history;
 mod page;
 mod post;
 mod prisma;
 mod readme;
+mod resume;
 mod seed_client;
 mod settings;
 mod shutdown;

@@ -32,6 +32,21 @@ impl Client {
         (client, welcome)
     }
 
+    /// Connects by `natter.v1` with a cursor; the `WELCOME` is the second half.
+    pub(crate) async fn resuming(server: &Server, user: i64, since: i64, log_id: &str) -> (Self, Value) {
+        let url = format!("{}&since={since}&log={log_id}", server.ws_url(user));
+        let mut client = Self::connect(&url, user, Some("natter.v1")).await;
+        let welcome = client.expect("WELCOME").await;
+        (client, welcome)
+    }
+
+    /// Sends a request and waits for its answer; what comes before is passed over.
+    pub(crate) async fn request(&mut self, mut frame: Value) -> Value {
+        frame["request_id"] = Value::from("asked");
+        self.send(&frame).await;
+        self.answer_to("asked").await.expect("the session stays open")
+    }
+
     pub(crate) async fn connect(url: &str, user: i64, subprotocol: Option<&str>) -> Self {
         let mut request = url.into_client_request().expect("an address");
         if let Some(subprotocol) = subprotocol {

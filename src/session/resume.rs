@@ -1,0 +1,72 @@
+//! Coming back: the session is told what it missed, page by page as fast as it reads, and then goes live without a seam.
+
+use super::{
+    outbox::Outbox,
+    port::{Port, Unreadable},
+};
+use crate::{
+    delivery::{Registration, Subscriber},
+    protocol::{
+        CloseCode, Dialect, Event, Seq, frame,
+        resume::{Cursor, Reset, ResetReason, Resumed},
+        websocket::{self, Opcode},
+    },
+};
+use std::rc::Rc;
+
+/// Tells a session what it missed since its cursor, and makes it live.
+pub(super) async fn resume(outbox: Rc<Outbox>, registration: Rc<Registration>, cursor: Cursor, port: Rc<Port>) {
+    match catch_up(&outbox, &registration, cursor, &port).await {
+        Ok(Ok(to)) => send(&outbox, &frame::resumed(Resumed { from: cursor.since, to })),
+        Ok(Err(reason)) => {
+            let seq = port.hub.head();
+            registration.go_live(seq);
+            send(&outbox, &frame::reset(Reset { seq, reason }));
+        }
+        Err(Unreadable) => outbox.close(CloseCode::TryAgainLater),
+    }
+}
+
+/// Sends page after page until there is nothing between the session and what its hub hands out; then, in the same breath, makes it
+/// live. Returns from where on it is live, or why it must begin afresh.
+async fn catch_up(
+    outbox: &Outbox,
+    registration: &Registration,
+    cursor: Cursor,
+    port: &Port,
+) -> Result<Result<Seq, ResetReason>, Unreadable> {
+    let head = port.hub.head();
+    if cursor.log_id != port.log_id || cursor.since > head {
+        return Ok(Err(ResetReason::OtherLog));
+    }
+    if head.0 - cursor.since.0 > port.max_missed {
+        return Ok(Err(ResetReason::TooMany));
+    }
+    let mut at = cursor.since;
+    while at < port.hub.head() {
+        let Some(missed) = port.log.after(at).await? else { return Ok(Err(ResetReason::Expired)) };
+        at = missed.reaches;
+        outbox.send(&encode(&missed.events));
+        // Backpressure: the next page is read when this one has left.
+        if !outbox.flushed().await {
+            break;
+        }
+    }
+    registration.go_live(at.max(port.hub.head()));
+    Ok(Ok(at))
+}
+
+fn encode(events: &[Event]) -> bytes::Bytes {
+    let mut frames = Vec::new();
+    let mut json = Vec::new();
+    for event in events {
+        json.clear();
+        frame::event(event, Dialect::NatterV1, &mut json);
+        websocket::write(&mut frames, Opcode::Text, &json);
+    }
+    frames.into()
+}
+
+fn send(outbox: &Outbox, json: &[u8]) {
+    outbox.send(&websocket::frame(Opcode::Text, json));
+}
