@@ -203,7 +203,9 @@ impl Outbox {
             if state.waiting.is_empty() {
                 state.writing = false;
                 state.waiting = VecDeque::new();
-                state.on_flushed.take().map(Waker::wake);
+                if let Some(waker) = state.on_flushed.take() {
+                    waker.wake();
+                }
                 if state.closing.is_some() {
                     self.shutdown(Shutdown::Write);
                 }

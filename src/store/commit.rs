@@ -2,13 +2,42 @@
 
 use super::{
     Draft, Intent, StoreError, delete, edit,
+    patience::{self, caught, within},
     post::{self, Posting},
 };
 use crate::protocol::{Committed, Origin, Timestamp, UserId, delete::DeleteMessage, edit::EditMessage};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 
+/// Why a batch was not committed, as far as is known.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Nothing was stored, and nothing will be.
+    NotStored(StoreError),
+    /// The COMMIT was not answered, or with a failure that does not tell whether it took place: this is what it brings if so.
+    InDoubt(Committed, StoreError),
+}
+
 /// Commits all of `drafts`, or none. What it returns is on disk.
-pub(super) async fn commit(db: &DatabaseConnection, drafts: &[Draft], now: Timestamp) -> Result<Committed, StoreError> {
+pub(super) async fn commit(db: &DatabaseConnection, drafts: &[Draft], now: Timestamp) -> Result<Committed, Failure> {
+    let patience = patience::of_lane(db);
+    let prepared = within(patience, caught(Box::pin(prepare(db, drafts, now)))).await;
+    let (tx, committed) = prepared.map_err(Failure::NotStored)?;
+    match within(patience, tx.commit()).await {
+        Ok(()) => Ok(committed),
+        // A constraint that is checked at the end.
+        Err(error) if error.is_the_rows_fault() => Err(Failure::NotStored(error)),
+        // Nothing was changed, and what the answers say was read.
+        Err(_) if committed.events.is_empty() => Ok(committed),
+        Err(error) => Err(Failure::InDoubt(committed, error)),
+    }
+}
+
+/// Everything but the COMMIT: where it fails or is dropped, the transaction is rolled back.
+async fn prepare(
+    db: &DatabaseConnection,
+    drafts: &[Draft],
+    now: Timestamp,
+) -> Result<(DatabaseTransaction, Committed), StoreError> {
     let tx = begin(db).await?;
     let mut committed = Committed::default();
     for step in plan(drafts) {
@@ -18,8 +47,7 @@ pub(super) async fn commit(db: &DatabaseConnection, drafts: &[Draft], now: Times
             Step::Delete(origin, by, delete) => delete::delete(&tx, origin, by, delete, now).await?,
         });
     }
-    tx.commit().await?;
-    Ok(committed)
+    Ok((tx, committed))
 }
 
 /// What is done at once within a transaction.
@@ -46,7 +74,7 @@ fn plan(drafts: &[Draft]) -> Vec<Step<'_>> {
 }
 
 /// A plain BEGIN on SQLite would be deferred, and fail at once where it turns into a write while another process writes.
-async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, StoreError> {
+pub(super) async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, StoreError> {
     let sqlite_transaction_mode = match db.get_database_backend() {
         DbBackend::Sqlite => Some(SqliteTransactionMode::Immediate),
         _ => None,

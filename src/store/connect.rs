@@ -19,6 +19,9 @@ const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long to wait for a connection, and for a free one of the pool.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// After how long without work a connection is asked whether it still stands.
+const IDLE: Duration = Duration::from_secs(1);
+
 /// Prepared statements that a connection keeps: each bucket of each statement, with room to spare.
 const STATEMENT_CACHE: usize = 512;
 
@@ -26,6 +29,8 @@ const STATEMENT_CACHE: usize = 512;
 #[derive(Debug)]
 pub struct Store {
     writer: DatabaseConnection,
+    /// How the writer was connected.
+    writing: ConnectOptions,
     readers: DatabaseConnection,
     head: Head,
     /// On SQLite: nobody else may serve this file while we do.
@@ -39,11 +44,12 @@ impl Store {
     /// Where it can't be reached, is served by another process, or can't be migrated.
     pub async fn open(url: &DatabaseUrl, readers: u32) -> Result<Self, OpenError> {
         let lock = lock(url)?;
-        let writer = connect(url, options(url, 1)).await?;
+        let writing = options(url, 1);
+        let writer = connect(url, writing.clone()).await?;
         migrate_up(&writer).await.map_err(OpenError::Migration)?;
         let head = log::head(&writer).await.map_err(OpenError::Migration)?;
         let readers = connect(url, options(url, readers)).await?;
-        Ok(Self { writer, readers, head, _lock: lock })
+        Ok(Self { writer, writing, readers, head, _lock: lock })
     }
 
     /// Where the log stood when the database was opened.
@@ -52,10 +58,10 @@ impl Store {
         self.head
     }
 
-    /// The lane through which everything is written, and the way into it.
+    /// The lane through which everything is written, and the way into it. It closes its connection when it ends.
     #[must_use]
     pub fn lane(&self, bounds: QueueBounds, clock: Clock) -> (Writer, Lane) {
-        Lane::open(self.writer.clone(), bounds, clock)
+        Lane::open(self.writer.clone(), self.writing.clone(), bounds, clock)
     }
 
     /// The connections that read.
@@ -73,14 +79,12 @@ impl Store {
         Ok(())
     }
 
-    /// Closes all connections; SQLite folds its write-ahead log into the file.
+    /// Closes the connections that read, after the lane has closed its own; SQLite folds its write-ahead log into the file.
     ///
     /// # Errors
     /// Where a connection can't be closed in good order.
     pub async fn close(&self) -> Result<(), StoreError> {
-        self.readers.close_by_ref().await?;
-        self.writer.close_by_ref().await?;
-        Ok(())
+        Ok(self.readers.close_by_ref().await?)
     }
 }
 
@@ -116,13 +120,15 @@ fn options(url: &DatabaseUrl, connections: u32) -> ConnectOptions {
     let mut options = ConnectOptions::new(url.secret());
     options
         .max_connections(connections)
-        .min_connections(1)
+        // No minimum: sqlx would fill it up again by itself, with waits of up to a minute, and hold the writer's only place meanwhile.
+        .min_connections(0)
         .connect_timeout(CONNECT_TIMEOUT)
         .acquire_timeout(CONNECT_TIMEOUT)
         .idle_timeout(None)
         .max_lifetime(None)
         .sqlx_logging(false)
-        .test_before_acquire(false)
+        // A connection that broke while nothing happened is replaced unseen; under load, where this would cost, it is not asked.
+        .test_before_acquire_if_idle_for(IDLE)
         .map_sqlx_sqlite_opts(|sqlite| {
             sqlite
                 .create_if_missing(true)
@@ -133,15 +139,17 @@ fn options(url: &DatabaseUrl, connections: u32) -> ConnectOptions {
                 .statement_cache_capacity(STATEMENT_CACHE)
         })
         .map_sqlx_postgres_opts(|postgres| postgres.application_name("natter").statement_cache_capacity(STATEMENT_CACHE))
-        .map_sqlx_postgres_pool_opts(|pool| pool.after_connect(|connection, _| Box::pin(insist_on_durability(connection))));
+        .map_sqlx_postgres_pool_opts(|pool| pool.after_connect(|connection, _| Box::pin(set_up(connection))));
     options
 }
 
-/// An `ACK` promises that the row is on disk, whatever the server's default is.
-async fn insist_on_durability(connection: &mut PgConnection) -> Result<(), SqlxError> {
+/// An `ACK` promises that the row is on disk, whatever the server's default is. And a transaction whose client has vanished must not
+/// keep the log's head locked until the network notices.
+async fn set_up(connection: &mut PgConnection) -> Result<(), SqlxError> {
     use sea_orm::sqlx::Executor;
-    let unless_stricter =
+    let durable_unless_stricter =
         "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')";
-    connection.execute(unless_stricter).await?;
+    connection.execute(durable_unless_stricter).await?;
+    connection.execute("SET idle_in_transaction_session_timeout = '10s'").await?;
     Ok(())
 }

@@ -29,14 +29,28 @@ pub enum OpenError {
     Migration(StoreError),
 }
 
-/// A statement that failed.
+/// Why something was not read or stored.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct StoreError(#[from] DbErr);
+pub enum StoreError {
+    /// What the database or the way to it said.
+    #[error(transparent)]
+    Database(#[from] DbErr),
+    /// It said nothing for too long.
+    #[error("the database did not answer in time")]
+    TimedOut,
+    /// Our own code failed; the panic's message stands in the log.
+    #[error("a panic")]
+    Panicked,
+}
 
 impl StoreError {
-    /// Whether it is this row's own fault (a constraint, a value that the database can't hold), so that others would pass.
+    /// Whether it is this row's own fault (a constraint, a value that the database can't hold, one that our code trips over), so
+    /// that others would pass.
     pub(super) fn is_the_rows_fault(&self) -> bool {
+        matches!(self, Self::Panicked) || self.is_a_constraints()
+    }
+
+    fn is_a_constraints(&self) -> bool {
         let Some(SqlxError::Database(error)) = self.sqlx() else { return false };
         match error.kind() {
             ErrorKind::UniqueViolation
@@ -54,11 +68,13 @@ impl StoreError {
     }
 
     fn sqlx(&self) -> Option<&SqlxError> {
-        match &self.0 {
-            DbErr::Conn(RuntimeErr::SqlxError(error))
-            | DbErr::Exec(RuntimeErr::SqlxError(error))
-            | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
-            _ => None,
+        match self {
+            Self::Database(
+                DbErr::Conn(RuntimeErr::SqlxError(error))
+                | DbErr::Exec(RuntimeErr::SqlxError(error))
+                | DbErr::Query(RuntimeErr::SqlxError(error)),
+            ) => Some(error),
+            Self::Database(_) | Self::TimedOut | Self::Panicked => None,
         }
     }
 }

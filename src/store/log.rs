@@ -1,9 +1,11 @@
 //! The event log: its head, and what a commit appends to it.
 
 use super::{StoreError, batch::bucketed};
-use crate::protocol::{Change, Event, Seq, Timestamp};
+use crate::protocol::{Change, Conversation, Event, MessageId, Seq, Timestamp};
 use entity::{EventKind, events, log_head};
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, QueryFilter, prelude::Expr, sea_query::ExprTrait};
+use sea_orm::{
+    ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, prelude::Expr, sea_query::ExprTrait,
+};
 use uuid::Uuid;
 
 /// Where the log stands.
@@ -44,12 +46,29 @@ pub(super) async fn append(tx: &impl ConnectionTrait, events: &[Event], now: Tim
     Ok(())
 }
 
-fn reference(event: &Event, now: Timestamp) -> events::ActiveModel {
-    let (kind, conversation, message_id) = match &event.change {
+/// Whether this event stands in the log. Waits for whoever is writing to the log: a transaction that was given up may still be on
+/// its way, and holds the head's lock until it is committed or gone.
+pub(super) async fn contains(tx: &impl ConnectionTrait, event: &Event) -> Result<bool, StoreError> {
+    log_head::Entity::find().lock_exclusive().one(tx).await?;
+    let (kind, conversation, message_id) = subject(event);
+    let found = events::Entity::find_by_id(event.seq).one(tx).await?;
+    Ok(found.is_some_and(|row| {
+        (row.kind, row.conversation_kind, row.conversation_id) == (kind, conversation.kind, conversation.id)
+            && row.message_id == Some(message_id)
+    }))
+}
+
+/// What an event refers to.
+fn subject(event: &Event) -> (EventKind, Conversation, MessageId) {
+    match &event.change {
         Change::Posted(message) => (EventKind::Message, message.conversation, message.id),
         Change::Edited(edited) => (EventKind::MessageEdited, edited.conversation, edited.message_id),
         Change::Deleted(deleted) => (EventKind::MessageDeleted, deleted.conversation, deleted.message_id),
-    };
+    }
+}
+
+fn reference(event: &Event, now: Timestamp) -> events::ActiveModel {
+    let (kind, conversation, message_id) = subject(event);
     events::ActiveModel {
         seq: Set(event.seq),
         kind: Set(kind),

@@ -12,6 +12,8 @@ mod ids;
 mod lock;
 mod log;
 pub mod migrate;
+mod outage;
+mod patience;
 mod post;
 mod reader;
 mod table;

@@ -2,6 +2,7 @@
 
 use super::{
     StoreError,
+    patience::{self, within},
     table::{self, Side, with_table},
 };
 use crate::protocol::{
@@ -27,8 +28,12 @@ impl Reader {
     /// A page of a conversation, the oldest message first.
     ///
     /// # Errors
-    /// Where the database does not answer.
+    /// Where the database does not answer, or takes too long.
     pub async fn history(&self, query: &GetHistory) -> Result<History, StoreError> {
+        within(patience::OF_READERS, self.read_history(query)).await
+    }
+
+    async fn read_history(&self, query: &GetHistory) -> Result<History, StoreError> {
         let GetHistory { page, limit, .. } = *query;
         match page {
             Page::Latest => self.older(query, Side::Newest, limit).await,
@@ -70,8 +75,12 @@ impl Reader {
     /// has taken away is passed over.
     ///
     /// # Errors
-    /// Where the database does not answer.
+    /// Where the database does not answer, or takes too long.
     pub async fn missed(&self, after: Seq, limit: u64) -> Result<Option<Missed>, StoreError> {
+        within(patience::OF_READERS, self.read_missed(after, limit)).await
+    }
+
+    async fn read_missed(&self, after: Seq, limit: u64) -> Result<Option<Missed>, StoreError> {
         let references = events::Entity::find()
             .filter(events::Column::Seq.gt(after))
             .order_by_asc(events::Column::Seq)

@@ -1,13 +1,17 @@
 //! The one ordered lane through which everything is written. While one batch commits, the next gathers: one commit's latency
 //! when idle, large batches under load, and no timer.
 
-use super::{Draft, StoreError, commit::commit};
+use super::{
+    Draft,
+    commit::{Failure, commit},
+    outage, patience,
+};
 use crate::{
     clock::Clock,
-    protocol::{Answer, Committed, Refusal},
+    protocol::{Answer, Committed, Event, Refusal},
 };
 use futures_util::FutureExt;
-use sea_orm::DatabaseConnection;
+use sea_orm::{ConnectOptions, DatabaseConnection};
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -59,12 +63,15 @@ impl Writer {
 }
 
 const BUSY: &str = "the server is busy: nothing was stored, try again";
+const AWAY: &str = "the database is away: nothing was stored, try again";
 const NOT_STORED: &str = "the database did not take it: nothing was stored, try again";
 
 /// The lane itself: the other end of the queue, and the only one who writes.
 #[derive(Debug)]
 pub struct Lane {
     db: DatabaseConnection,
+    /// How to get another connection once this one is broken.
+    options: ConnectOptions,
     queue: mpsc::Receiver<Draft>,
     waiting_bytes: Arc<AtomicUsize>,
     batch: usize,
@@ -73,12 +80,12 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// A lane to `db`, and the way into it.
-    pub(super) fn open(db: DatabaseConnection, bounds: QueueBounds, clock: Clock) -> (Writer, Self) {
+    /// A lane to `db`, which `options` connect to, and the way into it.
+    pub(super) fn open(db: DatabaseConnection, options: ConnectOptions, bounds: QueueBounds, clock: Clock) -> (Writer, Self) {
         let (sender, queue) = mpsc::channel(bounds.drafts);
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
         let writer = Writer { queue: sender, waiting_bytes: Arc::clone(&waiting_bytes), max_bytes: bounds.bytes };
-        (writer, Self { db, queue, waiting_bytes, batch: bounds.batch, batch_bytes: bounds.batch_bytes, clock })
+        (writer, Self { db, options, queue, waiting_bytes, batch: bounds.batch, batch_bytes: bounds.batch_bytes, clock })
     }
 
     /// Commits what comes in, in order, and has each commit published before the next: while the sessions take one batch, the
@@ -96,36 +103,71 @@ impl Lane {
                 }
             };
             if count == 0 {
-                return;
+                return self.close().await;
             }
             self.waiting_bytes.fetch_sub(drafts.iter().map(Draft::weight).sum(), Ordering::Relaxed);
             for batch in by_weight(&drafts, self.batch_bytes) {
-                for committed in self.store(batch).await {
-                    publish(committed).await;
-                }
+                self.store(batch, &publish).await;
             }
             drafts.clear();
         }
     }
 
-    /// All drafts in one transaction; where one row is at fault, each in its own, so that it fails alone.
-    async fn store(&self, drafts: &[Draft]) -> Vec<Committed> {
-        match commit(&self.db, drafts, self.clock.now()).await {
-            Ok(committed) => vec![committed],
-            Err(error) if error.is_the_rows_fault() && drafts.len() > 1 => {
-                let mut outcomes = Vec::with_capacity(drafts.len());
-                for draft in drafts {
-                    outcomes.push(self.store_alone(draft).await);
-                }
-                outcomes
-            }
-            Err(error) => vec![refused(drafts, &error)],
+    async fn close(&self) {
+        if let Err(error) = self.db.close_by_ref().await {
+            log::warn!("the writing connection was not closed in good order: {error}");
         }
     }
 
-    async fn store_alone(&self, draft: &Draft) -> Committed {
-        let draft = std::slice::from_ref(draft);
-        commit(&self.db, draft, self.clock.now()).await.unwrap_or_else(|error| refused(draft, &error))
+    /// All drafts in one transaction; where one row is at fault, each in its own, so that it fails alone.
+    async fn store<F: Future<Output = ()>>(&mut self, drafts: &[Draft], publish: &impl Fn(Committed) -> F) {
+        match commit(&self.db, drafts, self.clock.now()).await {
+            Ok(committed) => publish(committed).await,
+            Err(Failure::NotStored(error)) if error.is_the_rows_fault() && drafts.len() > 1 => {
+                for draft in drafts {
+                    Box::pin(self.store(std::slice::from_ref(draft), publish)).await;
+                }
+            }
+            Err(Failure::NotStored(error)) if error.is_the_rows_fault() => {
+                log::error!("a change was not stored: {error}");
+                publish(refused(drafts, &Refusal::internal())).await;
+            }
+            Err(Failure::NotStored(error)) => {
+                log::error!("{} changes were not stored: {error}", drafts.len());
+                publish(refused(drafts, &Refusal::unavailable(NOT_STORED))).await;
+                self.outlast(None, publish).await;
+            }
+            Err(Failure::InDoubt(committed, error)) => {
+                log::error!("whether {} changes are stored is not known yet: {error}", drafts.len());
+                let is_stored = self.outlast(committed.events.last(), publish).await;
+                log::info!("the changes in doubt are {}", if is_stored { "stored" } else { "not stored" });
+                let refusal = Refusal::unavailable(NOT_STORED);
+                publish(if is_stored { committed } else { refused(drafts, &refusal) }).await;
+            }
+        }
+    }
+
+    /// Waits until the database answers and, where a commit is in doubt, tells whether its `last` event is in the log. What comes in
+    /// meanwhile is refused with `unavailable`: nothing is committed before that is known, or the order would have a hole.
+    async fn outlast<F: Future<Output = ()>>(&mut self, last: Option<&Event>, publish: &impl Fn(Committed) -> F) -> bool {
+        let options = self.options.clone();
+        let mut ended = std::pin::pin!(outage::ended(&options, patience::of_lane(&self.db), last));
+        let mut late = Vec::new();
+        let (db, is_in_log) = loop {
+            let count = tokio::select! {
+                biased;
+                answer = &mut ended => break answer,
+                count = self.queue.recv_many(&mut late, self.batch) => count,
+            };
+            if count == 0 {
+                break ended.await;
+            }
+            self.waiting_bytes.fetch_sub(late.iter().map(Draft::weight).sum(), Ordering::Relaxed);
+            publish(refused(&late, &Refusal::unavailable(AWAY))).await;
+            late.clear();
+        };
+        self.db = db;
+        is_in_log
     }
 }
 
@@ -145,9 +187,7 @@ fn by_weight(mut drafts: &[Draft], bound: usize) -> impl Iterator<Item = &[Draft
 }
 
 /// An `ERROR` for each, whether or not it named its request.
-fn refused(drafts: &[Draft], error: &StoreError) -> Committed {
-    log::error!("{} not stored: {error}", if drafts.len() == 1 { "a change was" } else { "a batch of changes was" });
-    let refusal = if error.is_the_rows_fault() { Refusal::internal() } else { Refusal::unavailable(NOT_STORED) };
+fn refused(drafts: &[Draft], refusal: &Refusal) -> Committed {
     let answer = |draft: &Draft| Answer { to: draft.origin.clone(), outcome: Err(refusal.clone()) };
     Committed { events: Vec::new(), answers: drafts.iter().map(answer).collect() }
 }

@@ -63,6 +63,14 @@ impl Client {
         self.send_text(&frame.to_string()).await;
     }
 
+    /// Sends frames in one write, so that the server reads them at once and they stand in one batch.
+    pub(crate) async fn send_together(&mut self, frames: &[Value]) {
+        for frame in frames {
+            self.socket.feed(Message::text(frame.to_string())).await.expect("the frame is written");
+        }
+        self.socket.flush().await.expect("the frames are sent");
+    }
+
     /// Sends a text frame as it stands.
     pub(crate) async fn send_text(&mut self, text: &str) {
         self.socket.send(Message::text(text)).await.expect("the frame is sent");

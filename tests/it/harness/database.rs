@@ -1,5 +1,6 @@
 //! A database of a test's own, gone with the test: a file for SQLite, a database on the throwaway server for PostgreSQL.
 
+use super::PostgresServer;
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -27,6 +28,11 @@ impl TestDatabase {
             Backend::Postgres => new_postgres_database().await,
         };
         Self { backend, url, folder }
+    }
+
+    /// The database of a PostgreSQL server of the test's own.
+    pub(crate) fn of(postgres: &PostgresServer) -> Self {
+        Self { backend: Backend::Postgres, url: postgres.url(), folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
     /// A connection beside the server's own.

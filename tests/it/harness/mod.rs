@@ -1,12 +1,18 @@
 //! A real server, real databases and real sockets, spoken to in sentences.
 
+pub(crate) mod checker;
 pub(crate) mod client;
+pub(crate) mod crowd;
 pub(crate) mod database;
+pub(crate) mod postgres;
+pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod server;
 
 pub(crate) use client::Client;
+pub(crate) use crowd::Crowd;
 pub(crate) use database::{Backend, TestDatabase};
+pub(crate) use postgres::PostgresServer;
 pub(crate) use raw::RawSocket;
 pub(crate) use server::Server;
 
@@ -16,7 +22,7 @@ use std::time::Duration;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Which of the two kinds of conversation a test is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Kind {
     Chat,
     Support,

@@ -1,0 +1,81 @@
+//! A way to PostgreSQL that breaks exactly where a test wants it: at a COMMIT.
+
+use super::PostgresServer;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+/// What becomes of the next COMMIT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Break {
+    /// It arrives, and the connection breaks before its answer.
+    Answer = 1,
+    /// It never arrives: the connection breaks.
+    Commit = 2,
+    /// It arrives, and nothing is heard any more on a connection that stays open.
+    Silence = 3,
+}
+
+/// The proxy; gone with the test's runtime.
+pub(crate) struct Proxy {
+    pub(crate) url: String,
+    /// A [`Break`], or 0 for none. Taken by the COMMIT that it strikes.
+    next: Arc<AtomicU8>,
+}
+
+impl Proxy {
+    pub(crate) async fn to(postgres: &PostgresServer) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("postgres://postgres@{}/postgres", listener.local_addr().expect("its address"));
+        let next = Arc::new(AtomicU8::new(0));
+        let (port, armed) = (postgres.port(), Arc::clone(&next));
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(carry(client, port, Arc::clone(&armed)));
+            }
+        });
+        Self { url, next }
+    }
+
+    /// Has the next COMMIT meet its fate.
+    pub(crate) fn strike(&self, fate: Break) {
+        self.next.store(fate as u8, Ordering::SeqCst);
+    }
+}
+
+/// One connection. A COMMIT is a message of its own, and short: it comes in one read.
+async fn carry(mut client: TcpStream, port: u16, next: Arc<AtomicU8>) {
+    let Ok(mut database) = TcpStream::connect(("127.0.0.1", port)).await else { return };
+    let (mut asked, mut answered) = (vec![0; 65_536], vec![0; 65_536]);
+    loop {
+        tokio::select! {
+            Ok(count) = client.read(&mut asked) => {
+                let is_commit = asked[..count].windows(7).any(|bytes| bytes == b"COMMIT\0");
+                let fate = if is_commit { next.swap(0, Ordering::SeqCst) } else { 0 };
+                if count == 0 || fate == Break::Commit as u8 || database.write_all(&asked[..count]).await.is_err() {
+                    return;
+                }
+                if fate != 0 {
+                    // Its answer has come: it is committed.
+                    let _ = database.read(&mut answered).await;
+                    if fate == Break::Silence as u8 {
+                        std::future::pending::<()>().await;
+                    }
+                    return;
+                }
+            }
+            Ok(count) = database.read(&mut answered) => {
+                if count == 0 || client.write_all(&answered[..count]).await.is_err() {
+                    return;
+                }
+            }
+            else => return,
+        }
+    }
+}
