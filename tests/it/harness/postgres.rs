@@ -25,7 +25,7 @@ impl PostgresServer {
     pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut initdb = unprivileged("initdb", folder.path());
-        initdb.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-D"]).arg(folder.path().join("data"));
+        initdb.args(["-N", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-D"]).arg(folder.path().join("data"));
         let made = initdb.stdout(Stdio::null()).stderr(Stdio::null()).status().await.expect("initdb runs");
         assert!(made.success(), "initdb failed");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -37,10 +37,6 @@ impl PostgresServer {
 
     pub(crate) fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
-    }
-
-    pub(crate) fn port(&self) -> u16 {
-        self.port
     }
 
     /// Every process of it stands still; its sockets stay open.

@@ -1,6 +1,6 @@
 //! A way to PostgreSQL that breaks exactly where a test wants it: at a COMMIT.
 
-use super::PostgresServer;
+use super::TestDatabase;
 use std::sync::{
     Arc,
     atomic::{AtomicU8, Ordering},
@@ -30,14 +30,16 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    pub(crate) async fn to(postgres: &PostgresServer) -> Self {
+    pub(crate) async fn to(database: &TestDatabase) -> Self {
+        let (user, rest) = database.url.split_once('@').expect("an address with a user");
+        let (address, name) = rest.split_once('/').expect("an address with a database");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = format!("postgres://postgres@{}/postgres", listener.local_addr().expect("its address"));
+        let url = format!("{user}@{}/{name}", listener.local_addr().expect("its address"));
         let next = Arc::new(AtomicU8::new(0));
-        let (port, armed) = (postgres.port(), Arc::clone(&next));
+        let (address, armed) = (address.to_owned(), Arc::clone(&next));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, port, Arc::clone(&armed)));
+                tokio::spawn(carry(client, address.clone(), Arc::clone(&armed)));
             }
         });
         Self { url, next }
@@ -50,8 +52,8 @@ impl Proxy {
 }
 
 /// One connection. A COMMIT is a message of its own, and short: it comes in one read.
-async fn carry(mut client: TcpStream, port: u16, next: Arc<AtomicU8>) {
-    let Ok(mut database) = TcpStream::connect(("127.0.0.1", port)).await else { return };
+async fn carry(mut client: TcpStream, address: String, next: Arc<AtomicU8>) {
+    let Ok(mut database) = TcpStream::connect(address).await else { return };
     let (mut asked, mut answered) = (vec![0; 65_536], vec![0; 65_536]);
     loop {
         tokio::select! {
