@@ -63,6 +63,8 @@ struct State {
     liveness: Liveness,
     /// Woken when nothing waits any more.
     on_flushed: Option<Waker>,
+    /// The read loop, where it waits for room for the answers.
+    on_room: Option<Waker>,
 }
 
 impl Outbox {
@@ -77,9 +79,22 @@ impl Outbox {
         })
     }
 
-    /// Reads what has come, like [`AsyncRead::poll_read`].
+    /// Reads what has come, like [`AsyncRead::poll_read`]; but from a peer that has much still to read, nothing is taken until it has
+    /// read it. So whoever floods is slowed to their own pace of reading, and others can keep up.
     pub(super) fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        {
+            let mut state = self.state.borrow_mut();
+            if state.waiting_bytes > self.room() && state.closing.is_none() {
+                state.on_room = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+        }
         Pin::new(&mut *self.stream.borrow_mut()).poll_read(cx, buffer)
+    }
+
+    /// With more than this waiting, nothing is read from the peer.
+    fn room(&self) -> usize {
+        self.bound / 4
     }
 
     /// Anything came from the peer.
@@ -187,6 +202,7 @@ impl Outbox {
         state.closing.get_or_insert_default();
         state.waiting = VecDeque::new();
         state.waiting_bytes = 0;
+        state.wake(self.room());
         self.shutdown(Shutdown::Both);
     }
 
@@ -196,14 +212,16 @@ impl Outbox {
             let mut state = self.state.borrow_mut();
             let written = writable.and_then(|()| state.write_to(&self.stream.borrow()));
             match written {
-                Ok(count) => state.advance(count),
+                Ok(count) => {
+                    state.advance(count);
+                    state.wake(self.room());
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
                 Err(_) => self.fail(&mut state),
             }
             if state.waiting.is_empty() {
                 state.writing = false;
                 state.waiting = VecDeque::new();
-                state.on_flushed.take().map(Waker::wake);
                 if state.closing.is_some() {
                     self.shutdown(Shutdown::Write);
                 }
@@ -224,8 +242,27 @@ impl State {
         stream.try_write_vectored(&pieces[..count])
     }
 
+    /// Wakes those whose wait is over: with no more than `room` bytes waiting the peer is read from again.
+    fn wake(&mut self, room: usize) {
+        let over = self.closing.is_some();
+        if (over || self.waiting_bytes <= room)
+            && let Some(waker) = self.on_room.take()
+        {
+            waker.wake();
+        }
+        if (over || self.waiting.is_empty())
+            && let Some(waker) = self.on_flushed.take()
+        {
+            waker.wake();
+        }
+    }
+
     /// `written` bytes of what waits have left.
     fn advance(&mut self, mut written: usize) {
+        if written > 0 {
+            // A slow peer that reads is alive, though its pong waits behind what it has still to read.
+            self.liveness.heard();
+        }
         self.waiting_bytes -= written;
         self.torn = false;
         while let Some(first) = self.waiting.front_mut() {
@@ -261,7 +298,11 @@ impl Subscriber for Outbox {
             return;
         }
         self.write_or_queue(&websocket::close(code));
-        self.state.borrow_mut().closing.get_or_insert_default();
+        {
+            let mut state = self.state.borrow_mut();
+            state.closing.get_or_insert_default();
+            state.wake(self.room());
+        }
         if self.is_flushed() {
             self.shutdown(Shutdown::Write);
         }

@@ -110,6 +110,7 @@ impl Source {
         let as_toml = || Figment::from(Toml::string(&format!("value = {text}"))).find_value("value").ok();
         let value = match self.values.find_value(key) {
             Ok(Value::String(..)) | Err(_) => None,
+            Ok(_) if text.contains('\n') => None,
             Ok(_) => as_toml(),
         };
         let value = value.unwrap_or_else(|| Value::from(text));
@@ -121,7 +122,7 @@ impl Source {
         let name = key.rsplit('.').next().unwrap_or(key);
         match self.known.iter().find(|known| known.rsplit('.').next() == Some(name)) {
             Some(known) => format!("there is no such key; did you mean {known}?"),
-            None => "there is no such key; config/default.toml lists all".to_owned(),
+            None => "there is no such key; `natter check-config` lists all".to_owned(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     DatabaseUrl, OpenError, StoreError,
-    connect::{connect_writer, lock},
+    connect::{connect_reader, connect_writer, lock},
 };
 use migration::{MigrationStatus, Migrator, MigratorTrait};
 use sea_orm::DatabaseConnection;
@@ -52,7 +52,7 @@ pub async fn status(url: &DatabaseUrl) -> Result<Vec<Step>, OpenError> {
         let missing = |migration: migration::Migration| Step { name: migration.name().to_owned(), applied: false };
         return Ok(Migrator::get_migration_files().into_iter().map(missing).collect());
     }
-    let db = connect_writer(url).await?;
+    let db = connect_reader(url).await?;
     steps(&db).await.map_err(OpenError::Migration)
 }
 
