@@ -147,13 +147,13 @@ impl Outbox {
     /// may not have had its turn.
     fn has_room_for(&self, more: usize) -> bool {
         let mut state = self.state.borrow_mut();
-        if state.waiting_bytes + more <= self.bound {
+        if state.behind_a_large_piece(self.room()) + more <= self.bound {
             return true;
         }
         if let Ok(written) = state.write_to(&self.stream.borrow()) {
             state.advance(written);
         }
-        state.waiting.is_empty() || state.waiting_bytes + more <= self.bound
+        state.waiting.is_empty() || state.behind_a_large_piece(self.room()) + more <= self.bound
     }
 
     /// Writes at once if nothing waits; what is left, waits.
@@ -232,6 +232,13 @@ impl Outbox {
 }
 
 impl State {
+    /// What waits, without a large piece that was taken when nothing waited (a page of history, or of what was missed): who reads
+    /// it is no slow consumer.
+    fn behind_a_large_piece(&self, large: usize) -> usize {
+        let first = self.waiting.front().map_or(0, Bytes::len);
+        self.waiting_bytes - if first > large { first } else { 0 }
+    }
+
     fn write_to(&self, stream: &TcpStream) -> std::io::Result<usize> {
         let mut pieces = [IoSlice::new(&[]); PIECES];
         let mut count = 0;
@@ -268,7 +275,7 @@ impl State {
         while let Some(first) = self.waiting.front_mut() {
             if first.len() > written {
                 first.advance(written);
-                self.torn = written > 0 || self.torn;
+                self.torn = written > 0;
                 return;
             }
             written -= first.len();
@@ -325,6 +332,8 @@ impl Subscriber for Outbox {
         };
         match pulse {
             Pulse::Nothing => {}
+            // Where something waits, what the peer reads of it is its sign of life.
+            Pulse::Ping if !self.is_flushed() => {}
             Pulse::Ping => self.send(&websocket::frame(Opcode::Ping, b"")),
             Pulse::Dead => self.close(CloseCode::NoPong),
         }

@@ -211,14 +211,11 @@ fn keys_in_order(document: &str) -> Vec<String> {
     keys
 }
 
-/// A parser's error without the line that it quotes, which may hold a password: where it is, and what it is.
+/// A parser's error without the lines that it quotes, which may hold a password: where it is, and what it is.
 fn without_excerpt(error: &str) -> String {
-    let mut lines = error.lines();
-    let place = lines.next().unwrap_or_default();
-    match lines.last() {
-        Some(problem) => format!("{place}: {}", problem.trim()),
-        None => place.to_owned(),
-    }
+    let error = error.trim_end().trim_end_matches("in TOML source string");
+    let told: Vec<&str> = error.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains('|')).collect();
+    told.join(": ")
 }
 
 fn flatten(dict: &Dict) -> Vec<(String, Value)> {

@@ -37,7 +37,10 @@ pub async fn migrate(url: &DatabaseUrl, direction: Direction) -> Result<Vec<Step
         Direction::Down => Migrator::down(&db, Some(1)).await.map_err(StoreError::from),
     };
     result.map_err(OpenError::Migration)?;
-    steps(&db).await.map_err(OpenError::Migration)
+    let steps = steps(&db).await.map_err(OpenError::Migration)?;
+    // SQLite folds its write-ahead log into the file.
+    db.close().await.map_err(|error| OpenError::Migration(error.into()))?;
+    Ok(steps)
 }
 
 /// Where the schema of the database at `url` stands. A server may be serving it.

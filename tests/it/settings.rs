@@ -63,11 +63,12 @@ async fn the_later_layer_wins_and_secrets_are_masked() {
 #[tokio::test]
 async fn a_file_that_is_missing_or_no_toml_is_a_fault() {
     let database = TestDatabase::new(Backend::Sqlite).await;
-    std::fs::write(database.folder.path().join("broken.toml"), "[server\nport = 1").expect("a file");
+    std::fs::write(database.folder.path().join("broken.toml"), "[database\nurl = \"hunter2\"").expect("a file");
     for file in ["missing.toml", "broken.toml"] {
         let (code, _, log) = Start::on(&database).arg("--config").arg(file).arg("check-config").finished().await;
         assert_eq!(code, Some(78));
         assert!(log.contains(file), "{log}");
+        assert!(!log.contains("hunter2"), "{log}");
     }
 }
 

@@ -89,3 +89,28 @@ async fn a_burst_larger_than_an_outbox_reaches_everyone_who_reads(#[case] messag
     }
     reading.await.expect("both got everything");
 }
+
+/// A page larger than an outbox is no reason to close who reads it, whatever else comes meanwhile.
+#[tokio::test]
+async fn who_reads_a_large_page_is_not_closed_for_what_comes_behind_it() {
+    const MESSAGES: usize = 150;
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let server = Server::start(&database).await;
+    let (mut author, _) = Client::natter_v1(&server, 1).await;
+    for _ in 0..MESSAGES {
+        author.post(Kind::Chat, 1, &"x".repeat(20_000)).await;
+        author.expect("MESSAGE").await;
+    }
+    let mut reader = Client::natter_v1(&server, 2).await.0;
+    reader.send(&serde_json::json!({ "type": "GET_HISTORY", "chat_id": 1, "limit": 200, "request_id": "page" })).await;
+    // The page is on its way when others go on talking.
+    server.logged("from user 2: GET_HISTORY").await;
+    for number in 0..20 {
+        author.post(Kind::Chat, 1, &number.to_string()).await;
+        author.expect("MESSAGE").await;
+    }
+    let page = reader.answer_to("page").await.expect("the session stays open");
+    assert_eq!(page["payload"]["messages"].as_array().expect("a list").len(), MESSAGES);
+    author.post(Kind::Chat, 1, "after").await;
+    while reader.expect("MESSAGE").await["payload"]["content"] != "after" {}
+}
