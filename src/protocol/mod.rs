@@ -18,6 +18,7 @@ pub mod post;
 pub mod resume;
 pub mod session;
 pub mod websocket;
+pub mod window;
 pub mod welcome;
 
 pub use answer::{Ack, Answer, Origin};
@@ -30,3 +31,4 @@ pub use event::{Change, Committed, Event};
 pub use limits::Limits;
 pub use message::Message;
 pub use session::{Dialect, RequestId, SessionKey};
+pub use window::{Share, Window};

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     delivery::{Registration, Subscriber, hub::SWEEP},
     protocol::{
-        CloseCode, Dialect, Refusal, RequestId, UserId,
+        CloseCode, Dialect, Refusal, RequestId, UserId, Window,
         command::Request,
         decode::{Refused, decode},
         frame,
@@ -27,6 +27,7 @@ use std::{
     ops::ControlFlow,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Poll, ready},
 };
 use tokio::io::ReadBuf;
@@ -34,6 +35,9 @@ use uuid::Uuid;
 
 /// Bytes that one read takes at most.
 const READ: usize = 64 * 1024;
+
+/// Bytes of one session that may be under way; past them, it is not read from until some are carried out.
+const UNDER_WAY: usize = 256 * 1024;
 
 thread_local! {
     /// One buffer a worker for what was just read: an idle session has none.
@@ -49,6 +53,8 @@ pub struct Session {
     /// The connection's place among all: given back before the server hears that the session has ended.
     _permit: Box<dyn Any>,
     presence: Presence,
+    /// What is under way of what it sent; none has sent nothing yet.
+    window: Option<Arc<Window>>,
     /// What came with the handshake, until the session has started.
     early: Vec<u8>,
     phase: Phase,
@@ -97,7 +103,7 @@ impl Session {
         };
         let presence = Presence { registration, announced, port: Rc::clone(&port) };
         let (decoder, early, phase) = (Decoder::default(), early.to_vec(), Phase::Open);
-        Self { outbox, decoder, identity, port, _permit: permit, presence, early, phase }.start();
+        Self { outbox, decoder, identity, port, _permit: permit, presence, window: None, early, phase }.start();
     }
 
     fn bounds(&self) -> Bounds {
@@ -110,11 +116,12 @@ impl Session {
         if self.phase != Phase::Open {
             return;
         }
+        let length = bytes.len();
         let mut requests = Vec::new();
         let mut decoder = std::mem::take(&mut self.decoder);
         let result = decoder.decode(bytes, self.bounds(), &mut |incoming| self.hear(&incoming, &mut requests));
         self.decoder = decoder;
-        self.submit(requests);
+        self.submit(requests, length);
         if let Err(violation) = result {
             let code = match violation {
                 Violation::Protocol => CloseCode::ProtocolError,
@@ -127,6 +134,8 @@ impl Session {
 
     fn hear(&mut self, incoming: &Incoming<'_>, requests: &mut Vec<Request>) -> ControlFlow<()> {
         match incoming {
+            // Answers could no longer be told.
+            Incoming::Text(_) if self.outbox.is_closing() => ControlFlow::Continue(()),
             Incoming::Text(text) => {
                 match decode(text, self.identity.dialect, &self.port.limits) {
                     Ok(request) => {
@@ -146,7 +155,7 @@ impl Session {
                 self.part(Phase::Parting, CloseCode::Unsupported);
                 ControlFlow::Break(())
             }
-            Incoming::Close(_) => {
+            Incoming::Close => {
                 self.part(Phase::Parted, CloseCode::Normal);
                 ControlFlow::Break(())
             }
@@ -160,15 +169,18 @@ impl Session {
     }
 
     fn refuse(&self, request_id: Option<&RequestId>, refusal: &Refusal) {
-        log::debug!("refused a frame of user {}: {refusal}", self.identity.user);
+        // Neither the frame nor the message: both may hold what was said.
+        log::debug!("refused a frame of user {}: {}, field {:?}", self.identity.user, refusal.code.as_str(), refusal.field);
         self.outbox.send(&websocket::frame(Opcode::Text, &frame::error(request_id, refusal)));
     }
 
-    fn submit(&self, requests: Vec<Request>) {
+    /// Forwards what was asked for with these `bytes`.
+    fn submit(&mut self, requests: Vec<Request>, bytes: usize) {
         if requests.is_empty() {
             return;
         }
-        let submit = Submit { session: self.presence.registration.key(), user: self.identity.user, requests };
+        let share = self.window.get_or_insert_default().take(bytes);
+        let submit = Submit { session: self.presence.registration.key(), user: self.identity.user, requests, share };
         let Err(SendError::Full(submit) | SendError::Closed(submit)) = self.port.submit.try_send(submit) else { return };
         let refusal = Refusal::unavailable("the server is busy: nothing was stored, try again");
         for request in submit.requests {
@@ -242,6 +254,9 @@ impl ActorFuture<Session> for ReadLoop {
     ) -> Poll<()> {
         SCRATCH.with_borrow_mut(|scratch| {
             loop {
+                if let Some(window) = &session.window {
+                    ready!(window.poll_room(UNDER_WAY, cx));
+                }
                 let mut buffer = ReadBuf::new(scratch);
                 let read = ready!(session.outbox.poll_read(cx, &mut buffer));
                 let bytes = buffer.filled_mut();
