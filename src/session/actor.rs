@@ -1,8 +1,8 @@
 //! One connected client: reads frames, answers what concerns the connection, and forwards commands to the server.
 
 use super::{
-    decoder::{Bounds, Decoder, Incoming},
-    header::Violation,
+    connection::{Connection, Message},
+    decoder::Bounds,
     liveness::HEARTBEAT_TICKS,
     outbox::Outbox,
     port::{Connect, Disconnect, Identity, Port, Submit},
@@ -15,7 +15,6 @@ use crate::{
         command::Request,
         decode::{Refused, decode},
         frame,
-        websocket::{self, Opcode},
         welcome::Welcome,
     },
 };
@@ -23,27 +22,16 @@ use actix::{Actor, ActorContext, ActorFuture, AsyncContext, Context, WrapFuture,
 use actix_rt::net::TcpStream;
 use std::{
     any::Any,
-    cell::RefCell,
     ops::ControlFlow,
     pin::Pin,
     rc::Rc,
     task::{Poll, ready},
 };
-use tokio::io::ReadBuf;
 use uuid::Uuid;
-
-/// Bytes that one read takes at most.
-const READ: usize = 64 * 1024;
-
-thread_local! {
-    /// One buffer a worker for what was just read: an idle session has none.
-    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
-}
 
 /// A live session.
 pub struct Session {
-    outbox: Rc<Outbox>,
-    decoder: Decoder,
+    connection: Connection,
     identity: Identity,
     port: Rc<Port>,
     /// The connection's place among all: given back before the server hears that the session has ended.
@@ -51,19 +39,6 @@ pub struct Session {
     presence: Presence,
     /// What came with the handshake, until the session has started.
     early: Vec<u8>,
-    phase: Phase,
-}
-
-/// How far the conversation with the peer has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// Frames are read and answered.
-    Open,
-    /// The peer broke the protocol. What else it sends is read and thrown away: closing a socket with unread bytes would reset
-    /// it, and the peer would never see why.
-    Parting,
-    /// The peer said goodbye, and was answered.
-    Parted,
 }
 
 /// The session's place in its hub and in the server's roster, given back however it ends, a panic included.
@@ -96,72 +71,45 @@ impl Session {
             }
         };
         let presence = Presence { registration, announced, port: Rc::clone(&port) };
-        let (decoder, early, phase) = (Decoder::default(), early.to_vec(), Phase::Open);
-        Self { outbox, decoder, identity, port, _permit: permit, presence, early, phase }.start();
+        let (connection, early) = (Connection::new(outbox), early.to_vec());
+        Self { connection, identity, port, _permit: permit, presence, early }.start();
     }
 
     fn bounds(&self) -> Bounds {
-        Bounds { message_bytes: self.port.limits.frame_bytes, fragments: self.port.fragments }
+        Bounds {
+            message_bytes: self.port.limits.frame_bytes,
+            fragments: self.port.fragments,
+            deflate: self.identity.deflate.is_some(),
+        }
     }
 
-    /// Takes what was just read: connection business is done at once, commands are forwarded together.
-    fn input(&mut self, bytes: &mut [u8]) {
-        self.outbox.heard();
-        if self.phase != Phase::Open {
+    /// Takes what came with the handshake.
+    fn take_early(&mut self) {
+        let mut early = std::mem::take(&mut self.early);
+        if early.is_empty() {
             return;
         }
+        let bounds = self.bounds();
         let mut requests = Vec::new();
-        let mut decoder = std::mem::take(&mut self.decoder);
-        let result = decoder.decode(bytes, self.bounds(), &mut |incoming| self.hear(&incoming, &mut requests));
-        self.decoder = decoder;
+        let Self { connection, identity, port, .. } = self;
+        connection.input(&mut early, bounds, &mut |outbox, message| hear(message, outbox, *identity, port, &mut requests));
         self.submit(requests);
-        if let Err(violation) = result {
-            let code = match violation {
-                Violation::Protocol => CloseCode::ProtocolError,
-                Violation::Utf8 => CloseCode::InvalidUtf8,
-                Violation::TooLarge => CloseCode::TooLarge,
-            };
-            self.part(Phase::Parting, code);
-        }
     }
 
-    fn hear(&mut self, incoming: &Incoming<'_>, requests: &mut Vec<Request>) -> ControlFlow<()> {
-        match incoming {
-            Incoming::Text(text) => {
-                match decode(text, self.identity.dialect, &self.port.limits) {
-                    Ok(request) => {
-                        log::info!("📨 WS: Received message from user {}: {}", self.identity.user, request.command.name());
-                        requests.push(request);
-                    }
-                    Err(Refused { request_id, refusal }) => self.refuse(request_id.as_ref(), &refusal),
-                }
-                ControlFlow::Continue(())
-            }
-            Incoming::Ping(payload) => {
-                self.outbox.pong(payload);
-                ControlFlow::Continue(())
-            }
-            Incoming::Pong => ControlFlow::Continue(()),
-            Incoming::Binary => {
-                self.part(Phase::Parting, CloseCode::Unsupported);
-                ControlFlow::Break(())
-            }
-            Incoming::Close(_) => {
-                self.part(Phase::Parted, CloseCode::Normal);
-                ControlFlow::Break(())
-            }
-        }
-    }
-
-    /// Sends the close frame, or answers the peer's, and listens to nothing more.
-    fn part(&mut self, phase: Phase, code: CloseCode) {
-        self.phase = phase;
-        self.outbox.close(code);
-    }
-
-    fn refuse(&self, request_id: Option<&RequestId>, refusal: &Refusal) {
-        log::debug!("refused a frame of user {}: {refusal}", self.identity.user);
-        self.outbox.send(&websocket::frame(Opcode::Text, &frame::error(request_id, refusal)));
+    /// Reads once, and forwards the commands that came together.
+    fn poll_read(&mut self, cx: &mut std::task::Context<'_>) -> Poll<ControlFlow<()>> {
+        let bounds = self.bounds();
+        let mut requests = Vec::new();
+        let Self { connection, identity, port, .. } = self;
+        let flow = ready!(connection.poll_read(cx, bounds, &mut |outbox, message| hear(
+            message,
+            outbox,
+            *identity,
+            port,
+            &mut requests
+        )));
+        self.submit(requests);
+        Poll::Ready(flow)
     }
 
     fn submit(&self, requests: Vec<Request>) {
@@ -172,14 +120,36 @@ impl Session {
         let Err(SendError::Full(submit) | SendError::Closed(submit)) = self.port.submit.try_send(submit) else { return };
         let refusal = Refusal::unavailable("the server is busy: nothing was stored, try again");
         for request in submit.requests {
-            self.refuse(request.request_id.as_ref(), &refusal);
+            refuse(self.connection.outbox(), self.identity.user, request.request_id.as_ref(), &refusal);
         }
     }
+}
 
-    /// Whether both sides have said goodbye, and all that was to be said is out.
-    fn is_over(&self) -> bool {
-        self.phase == Phase::Parted && self.outbox.is_flushed()
+/// Reads a command from a message, or refuses it.
+fn hear(
+    message: Message<'_>,
+    outbox: &Outbox,
+    identity: Identity,
+    port: &Port,
+    requests: &mut Vec<Request>,
+) -> ControlFlow<CloseCode> {
+    let text = match message {
+        Message::Text(text) => text,
+        Message::Binary(_) => return ControlFlow::Break(CloseCode::Unsupported),
+    };
+    match decode(text, identity.dialect, &port.limits) {
+        Ok(request) => {
+            log::info!("📨 WS: Received message from user {}: {}", identity.user, request.command.name());
+            requests.push(request);
+        }
+        Err(Refused { request_id, refusal }) => refuse(outbox, identity.user, request_id.as_ref(), &refusal),
     }
+    ControlFlow::Continue(())
+}
+
+fn refuse(outbox: &Outbox, user: UserId, request_id: Option<&RequestId>, refusal: &Refusal) {
+    log::debug!("refused a frame of user {user}: {refusal}");
+    outbox.tell(&frame::error(request_id, refusal));
 }
 
 /// `WELCOME`, before anything else.
@@ -192,27 +162,24 @@ fn greet(outbox: &Outbox, identity: Identity, port: &Port) {
         heartbeat_ms: u64::from(HEARTBEAT_TICKS) * SWEEP.as_secs() * 1_000,
         limits: port.limits,
     };
-    outbox.send(&websocket::frame(Opcode::Text, &frame::welcome(&welcome)));
+    outbox.tell(&frame::welcome(&welcome));
 }
 
 impl Actor for Session {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let mut early = std::mem::take(&mut self.early);
-        if !early.is_empty() {
-            self.input(&mut early);
-        }
+        self.take_early();
         ctx.spawn(ReadLoop);
         if let Some(cursor) = self.identity.cursor {
             let registration = Rc::clone(&self.presence.registration);
-            let resuming = resume(Rc::clone(&self.outbox), registration, cursor, Rc::clone(&self.port));
+            let resuming = resume(Rc::clone(self.connection.outbox()), registration, cursor, Rc::clone(&self.port));
             ctx.spawn(resuming.into_actor(self));
         }
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        self.outbox.cut();
+        self.connection.outbox().cut();
     }
 }
 
@@ -240,21 +207,8 @@ impl ActorFuture<Session> for ReadLoop {
         ctx: &mut Context<Session>,
         cx: &mut std::task::Context<'_>,
     ) -> Poll<()> {
-        SCRATCH.with_borrow_mut(|scratch| {
-            loop {
-                let mut buffer = ReadBuf::new(scratch);
-                let read = ready!(session.outbox.poll_read(cx, &mut buffer));
-                let bytes = buffer.filled_mut();
-                if read.is_err() || bytes.is_empty() {
-                    ctx.stop();
-                    return Poll::Ready(());
-                }
-                session.input(bytes);
-                if session.is_over() {
-                    ctx.stop();
-                    return Poll::Ready(());
-                }
-            }
-        })
+        while ready!(session.poll_read(cx)).is_continue() {}
+        ctx.stop();
+        Poll::Ready(())
     }
 }
