@@ -15,12 +15,21 @@ use actix_web::{
     web,
 };
 use natter::{
-    delivery::{Subscriber, hub::SWEEP},
+    delivery::{Subscriber, deflate::compress},
     http::takeover::{self, OnUpgrade},
-    protocol::{CloseCode, Deflate, Dialect, UserId, deflate, websocket::Opcode},
+    protocol::{
+        CloseCode, Deflate, Dialect, UserId, deflate,
+        websocket::{self, Opcode},
+    },
     session::{Bounds, Connection, Identity, Message, Outbox},
 };
-use std::{future::poll_fn, net::TcpListener, ops::ControlFlow, rc::Rc, task::ready};
+use std::{
+    future::poll_fn,
+    net::TcpListener,
+    ops::ControlFlow,
+    rc::Rc,
+    task::{Poll, ready},
+};
 
 /// Autobahn's largest message has 16 MiB, and comes in pieces of 64 bytes.
 const MESSAGE_BYTES: usize = 32 << 20;
@@ -79,27 +88,26 @@ async fn echo(stream: TcpStream, early: &mut [u8], deflate: Option<Deflate>) {
     let outbox = Outbox::new(stream, identity, 2 * MESSAGE_BYTES);
     let mut connection = Connection::new(Rc::clone(&outbox));
     connection.input(early, bounds, &mut answer);
-    let reading = poll_fn(|cx| {
+    // Without the hub's sweeps: a heartbeat would be taken for an answer.
+    poll_fn(|cx| {
         while ready!(connection.poll_read(cx, bounds, &mut answer)).is_continue() {}
-        std::task::Poll::Ready(())
-    });
-    let sweeping = async {
-        loop {
-            actix_rt::time::sleep(SWEEP).await;
-            outbox.tick();
-        }
-    };
-    tokio::select! {
-        () = reading => {}
-        () = sweeping => {}
-    }
+        Poll::Ready(())
+    })
+    .await;
     outbox.cut();
 }
 
+/// Sends the message back; compressed where that was agreed on, however short it is: that is what the cases are about.
 fn answer(outbox: &Outbox, message: Message<'_>) -> ControlFlow<CloseCode> {
-    match message {
-        Message::Text(text) => outbox.send_message(Opcode::Text, text.as_bytes()),
-        Message::Binary(bytes) => outbox.send_message(Opcode::Binary, bytes),
+    let (opcode, payload) = match message {
+        Message::Text(text) => (Opcode::Text, text.as_bytes()),
+        Message::Binary(bytes) => (Opcode::Binary, bytes),
+    };
+    let mut frame = Vec::new();
+    match outbox.encoding().deflate.and_then(|deflate| compress(payload, deflate)) {
+        Some(compressed) => websocket::write_compressed(&mut frame, opcode, &compressed),
+        None => websocket::write(&mut frame, opcode, payload),
     }
+    outbox.send(&frame.into());
     ControlFlow::Continue(())
 }

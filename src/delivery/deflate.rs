@@ -35,17 +35,16 @@ pub(super) fn is_worth_it(payload: &[u8]) -> bool {
 
 /// Appends a message as one whole frame, compressed where that was agreed and makes it smaller.
 pub fn write(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], deflate: Option<Deflate>) {
-    if let Some(deflate) = deflate.filter(|_| is_worth_it(payload))
-        && let Some(compressed) = compress(payload, deflate)
-    {
-        websocket::write_compressed(out, opcode, &compressed);
-    } else {
-        websocket::write(out, opcode, payload);
+    let compressed = deflate.filter(|_| is_worth_it(payload)).and_then(|deflate| compress(payload, deflate));
+    match compressed {
+        Some(compressed) if compressed.len() < payload.len() => websocket::write_compressed(out, opcode, &compressed),
+        Some(_) | None => websocket::write(out, opcode, payload),
     }
 }
 
-/// The message compressed, or `None` where that would not make it smaller.
-fn compress(payload: &[u8], deflate: Deflate) -> Option<Vec<u8>> {
+/// The payload of the compressed frame, larger than the message where that can't be compressed. `None` where the compressor fails,
+/// for which it has no reason.
+pub fn compress(payload: &[u8], deflate: Deflate) -> Option<Vec<u8>> {
     // Room for the worst: what can't be compressed is stored, with a few bytes a block.
     let mut out = Vec::with_capacity(payload.len() + payload.len() / 8 + 64);
     let worker = match deflate {
@@ -64,7 +63,7 @@ fn compress(payload: &[u8], deflate: Deflate) -> Option<Vec<u8>> {
     })?;
     let length = out.strip_suffix(&TAIL)?.len();
     out.truncate(length);
-    (length < payload.len()).then_some(out)
+    Some(out)
 }
 
 #[cfg(test)]

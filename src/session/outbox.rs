@@ -112,13 +112,6 @@ impl Outbox {
         !self.is_closing()
     }
 
-    /// Sends one message to this peer alone, compressed if that was agreed on.
-    pub fn send_message(&self, opcode: Opcode, payload: &[u8]) {
-        let mut frame = Vec::with_capacity(payload.len() + websocket::MAX_HEADER);
-        deflate::write(&mut frame, opcode, payload, self.identity.deflate);
-        self.send(&frame.into());
-    }
-
     /// Sends a pong, which the peer may provoke at any rate: one that would have to wait is dropped, as RFC 6455 allows.
     pub(super) fn pong(&self, payload: &[u8]) {
         if self.is_flushed() {
@@ -265,7 +258,9 @@ impl Subscriber for Outbox {
     }
 
     fn tell(&self, json: &[u8]) {
-        self.send_message(Opcode::Text, json);
+        let mut frame = Vec::with_capacity(json.len() + websocket::MAX_HEADER);
+        deflate::write(&mut frame, Opcode::Text, json, self.identity.deflate);
+        self.send(&frame.into());
     }
 
     fn close(&self, code: CloseCode) {

@@ -6,6 +6,7 @@ mod programs;
 mod architecture;
 mod bad_input;
 mod change;
+mod deflate;
 mod frames;
 mod handshake;
 mod history;
