@@ -44,6 +44,7 @@ pub fn write(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], deflate: Option<
 
 /// The payload of the compressed frame, larger than the message where that can't be compressed. `None` where the compressor fails,
 /// for which it has no reason.
+#[must_use]
 pub fn compress(payload: &[u8], deflate: Deflate) -> Option<Vec<u8>> {
     // Room for the worst: what can't be compressed is stored, with a few bytes a block.
     let mut out = Vec::with_capacity(payload.len() + payload.len() / 8 + 64);

@@ -54,9 +54,8 @@ fn accept(offer: &str) -> Option<Agreed> {
         };
         match (name, value) {
             _ if seen.contains(&name) => return None,
-            ("server_no_context_takeover" | "client_no_context_takeover", None) => {}
-            // It costs nothing to take a client's whole window: the decompressor is the worker's.
-            ("client_max_window_bits", _) => {}
+            // What a client's own window may be, needs no answer: the decompressor is the worker's, and takes the largest.
+            ("server_no_context_takeover" | "client_no_context_takeover", None) | ("client_max_window_bits", _) => {}
             // With 8, zlib's deflate would use 9 and the client could not follow.
             ("server_max_window_bits", Some(bits @ 9..)) => server_bits = Some(bits),
             _ => return None,

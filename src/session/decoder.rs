@@ -11,7 +11,7 @@ use crate::protocol::websocket::Opcode;
 use std::ops::ControlFlow;
 
 /// What a client sent.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Incoming<'a> {
     Text(&'a str),
     Binary(&'a [u8]),

@@ -204,7 +204,9 @@ impl Outbox {
             if state.waiting.is_empty() {
                 state.writing = false;
                 state.waiting = VecDeque::new();
-                state.on_flushed.take().map(Waker::wake);
+                if let Some(waiting) = state.on_flushed.take() {
+                    waiting.wake();
+                }
                 if state.closing.is_some() {
                     self.shutdown(Shutdown::Write);
                 }
