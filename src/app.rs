@@ -16,7 +16,7 @@ use actix::{Actor, Addr, Arbiter, Recipient};
 use actix_server::ServerHandle;
 use actix_web::web::Data;
 use anyhow::Context;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::join_all};
 use std::{
     net::{SocketAddr, TcpListener},
     sync::{
@@ -29,7 +29,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, oneshot},
     task::JoinHandle,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use workers::Workers;
 
@@ -181,11 +181,17 @@ impl Running {
                 LANE_GRACE.as_secs()
             );
         }
-        self.hubs.close();
-        while let Some(hub) = self.hubs.recv().await {
-            hub.send(Drain).await?;
-        }
         let deadline = Instant::now() + SESSION_GRACE;
+        self.hubs.close();
+        let mut goodbyes = Vec::new();
+        while let Some(hub) = self.hubs.recv().await {
+            goodbyes.push(async move { hub.send(Drain).await });
+        }
+        for goodbye in timeout_at(deadline, join_all(goodbyes)).await.into_iter().flatten() {
+            if let Err(error) = goodbye {
+                log::error!("the sessions of a worker could not be told goodbye: {error}");
+            }
+        }
         while self.site.connections.open() > 0 && Instant::now() < deadline {
             sleep(Duration::from_millis(10)).await;
         }

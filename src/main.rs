@@ -5,7 +5,10 @@ use clap::{Args, Parser, Subcommand};
 use natter::{
     app,
     settings::{Overrides, Settings},
-    store::migrate::{Direction, Step, migrate, status},
+    store::{
+        backup::{backup, rename_log, restore},
+        migrate::{Direction, Step, migrate, status},
+    },
 };
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
@@ -61,7 +64,7 @@ struct Flags {
     database_url: Option<String>,
 }
 
-#[derive(Subcommand, Clone, Copy)]
+#[derive(Subcommand, Clone)]
 enum Command {
     /// Run the service (the default)
     Serve,
@@ -70,6 +73,18 @@ enum Command {
         #[command(subcommand)]
         direction: MigrateCommand,
     },
+    /// Copy the SQLite database into FILE, also while it is being served
+    Backup {
+        /// Where to; it must not be there
+        file: PathBuf,
+    },
+    /// Put a copy made by `backup` in the database's place, which must be free; clients that come back load history afresh
+    Restore {
+        /// The copy
+        file: PathBuf,
+    },
+    /// Give the log another name after a restore by other means (PostgreSQL's `pg_restore`), so that old cursors are recognised
+    RenameLog,
     /// Print the settings in force, secrets masked, or every fault; exit code 78 where there is one
     CheckConfig,
 }
@@ -121,6 +136,15 @@ async fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
     match command {
         Command::Serve => app::serve(settings).await,
         Command::CheckConfig => print(&settings.to_toml()),
+        Command::Backup { file } => {
+            backup(&settings.database.url, &file).await?;
+            print(&format!("copied {} into {}\n", settings.database.url, file.display()))
+        }
+        Command::Restore { file } => {
+            let log_id = restore(&settings.database.url, &file).await?;
+            print(&format!("restored {} from {}; its log is {log_id} now\n", settings.database.url, file.display()))
+        }
+        Command::RenameLog => print(&format!("the log is {} now\n", rename_log(&settings.database.url).await?)),
         Command::Migrate { direction } => {
             let url = &settings.database.url;
             let steps = match direction {

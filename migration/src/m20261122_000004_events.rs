@@ -1,6 +1,21 @@
 //! The event log: references to what changed, in commit order.
 
-use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
+use sea_orm_migration::{
+    prelude::*,
+    sea_orm::{DbBackend, Statement},
+};
+use uuid::Uuid;
+
+/// A log without its events is another log: cursors into the old one must not be taken for its own.
+async fn rename_log(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    let another = "UPDATE log_head SET log_id = $1, seq = 0";
+    let statement = Statement::from_sql_and_values(manager.get_database_backend(), another, [Uuid::new_v4().into()]);
+    manager.get_connection().execute_raw(statement).await?;
+    for table in ["messages", "support_messages"] {
+        manager.get_connection().execute_unprepared(&format!("UPDATE {table} SET seq = NULL")).await?;
+    }
+    Ok(())
+}
 
 /// Creates the table.
 #[derive(DeriveMigrationName)]
@@ -30,7 +45,7 @@ impl MigrationTrait for Migration {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.get_connection().execute_unprepared("DROP TABLE IF EXISTS events").await?;
-        Ok(())
+        rename_log(manager).await
     }
 
     fn use_transaction(&self) -> Option<bool> {

@@ -30,6 +30,12 @@ impl MessageTable {
         let db = manager.get_connection();
         let postgres = manager.get_database_backend() == sea_orm_migration::sea_orm::DbBackend::Postgres;
         db.execute_unprepared(&if postgres { self.create_on_postgres() } else { self.create_on_sqlite() }).await?;
+        for column in ["id", self.conversation, "sender_id", "content", "file_type", "file_paths", "created_at"] {
+            if !manager.has_column(self.name, column).await? {
+                let missing = format!("the table {} is there already, but has no column {column}", self.name);
+                return Err(DbErr::Migration(missing));
+            }
+        }
         if postgres {
             db.execute_unprepared(&self.widen_ids()).await?;
         }
@@ -112,7 +118,8 @@ impl MessageTable {
         format!(
             "ALTER TABLE {name} {columns};
             DO $$ BEGIN
-                IF (SELECT attidentity = '' FROM pg_attribute WHERE attrelid = '{name}'::regclass AND attname = 'id') THEN
+                IF (SELECT attidentity = '' FROM pg_attribute WHERE attrelid = '{name}'::regclass AND attname = 'id')
+                    AND pg_get_serial_sequence('{name}', 'id') IS NOT NULL THEN
                     EXECUTE format('ALTER SEQUENCE %s AS BIGINT', pg_get_serial_sequence('{name}', 'id'));
                 END IF;
             END $$"

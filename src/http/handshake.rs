@@ -28,8 +28,10 @@ pub(super) fn check(request: &HttpRequest) -> Result<(), Problem> {
     if one(header::HOST).is_none() {
         return bad("Host", "a WebSocket handshake needs one Host header");
     }
-    if headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING) {
-        return bad("Content-Length", "a WebSocket handshake has no body");
+    for (header, name) in [(header::CONTENT_LENGTH, "Content-Length"), (header::TRANSFER_ENCODING, "Transfer-Encoding")] {
+        if headers.contains_key(header) {
+            return bad(name, "a WebSocket handshake has no body");
+        }
     }
     if one(header::SEC_WEBSOCKET_VERSION) != Some("13") {
         return upgrade("Sec-WebSocket-Version", "Sec-WebSocket-Version must be 13");

@@ -6,7 +6,7 @@ use crate::{
     protocol::{
         Conversation, ConversationId, ConversationKind, Refusal,
         fields::id_parameter,
-        history::{GetHistory, PageFields},
+        history::{GetHistory, PageFields, limit_fault},
     },
 };
 use actix_web::{
@@ -43,10 +43,6 @@ fn parameters(request: &HttpRequest) -> Result<PageFields, Refusal> {
         return Err(Refusal::field("before", "before, after, around and limit may each stand there once"));
     };
     let id = |name, text: Option<String>| text.map(|text| id_parameter(name, &text)).transpose();
-    Ok(PageFields {
-        before: id("before", before)?,
-        after: id("after", after)?,
-        around: id("around", around)?,
-        limit: id("limit", limit)?,
-    })
+    let limit = id("limit", limit).map_err(|_| limit_fault())?;
+    Ok(PageFields { before: id("before", before)?, after: id("after", after)?, around: id("around", around)?, limit })
 }

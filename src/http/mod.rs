@@ -19,7 +19,10 @@ use crate::{
     store::{Reader, Store},
 };
 use actix::Recipient;
-use actix_web::web;
+use actix_web::{
+    guard::{self, Guard},
+    web,
+};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -47,13 +50,18 @@ impl Site {
     }
 }
 
+/// Monitors ask with HEAD, too.
+fn get_or_head() -> impl Guard {
+    guard::Any(guard::Get()).or(guard::Head())
+}
+
 /// All routes.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource(["/ws-online-status", "/ws"]).route(web::get().to(socket::upgrade)))
         .route("/", web::get().to(page::page))
-        .route("/healthz", web::get().to(health::healthz))
-        .route("/readyz", web::get().to(health::readyz))
+        .route("/healthz", web::route().guard(get_or_head()).to(health::healthz))
+        .route("/readyz", web::route().guard(get_or_head()).to(health::readyz))
         .route("/api/v1/chats/{id}/messages", web::get().to(history::chat_history))
         .route("/api/v1/support-chats/{id}/messages", web::get().to(history::support_history))
         .route("/api/v1/presence", web::get().to(presence::presence));

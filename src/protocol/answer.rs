@@ -1,21 +1,23 @@
 //! What a session gets back for a command of its own.
 
-use super::{Refusal, RequestId, SessionKey, message::WireTime};
+use super::{Refusal, RequestId, SessionKey, Share, message::WireTime};
 use entity::{MessageId, Seq, Timestamp};
 use serde::Serialize;
 use uuid::Uuid;
 
 /// Who waits for an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Origin {
     /// The session that sent the command.
     pub session: SessionKey,
     /// What it called the request; without one, success is not answered.
     pub request_id: Option<RequestId>,
+    /// What the command takes of its session's window, until it is carried out.
+    pub share: Share,
 }
 
 /// A command's outcome, on its way to the session that sent it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Answer {
     /// Who waits for it.
     pub to: Origin,

@@ -32,7 +32,7 @@ impl Committed {
 }
 
 /// What one commit brought: the events for all, and an answer for each who waits for one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Committed {
     /// In the order of the log, without a gap, also against the commit before.
     pub events: Vec<Event>,

@@ -5,11 +5,15 @@
 
 use super::Refusal;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
 use std::{borrow::Cow, fmt};
 use uuid::Uuid;
 
 /// The largest id on the wire: what a JavaScript number holds exactly.
 pub const MAX_ID: i64 = (1 << 53) - 1;
+
+const REPEATED_KEY: &str = "a key stands there twice";
+const TOO_MANY_KEYS: &str = "there are more than 64 keys";
 
 /// The fields of one frame, in the order in which they came.
 #[derive(Debug)]
@@ -31,9 +35,18 @@ impl<'a> Fields<'a> {
     /// The fields of `text`, which must be one JSON object without repeated keys.
     ///
     /// # Errors
-    /// Where it is not, with the place of the fault.
-    pub fn read(text: &'a str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(text)
+    /// Where it is not: the fault and its place, without a word of the text, which is nobody's business.
+    pub fn read(text: &'a str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| {
+            let fault = match error.classify() {
+                Category::Eof => "it ends too early",
+                Category::Data if error.to_string().starts_with(REPEATED_KEY) => REPEATED_KEY,
+                Category::Data if error.to_string().starts_with(TOO_MANY_KEYS) => TOO_MANY_KEYS,
+                Category::Data => "this is another JSON value",
+                Category::Syntax | Category::Io => "this is not JSON",
+            };
+            format!("{fault}, at line {} column {}", error.line(), error.column())
+        })
     }
 
     fn get(&self, name: &str) -> Option<&Value<'a>> {
@@ -120,10 +133,10 @@ impl<'de> Visitor<'de> for FieldsVisitor {
         let mut fields: Vec<(Cow<'de, str>, Value<'de>)> = Vec::with_capacity(8);
         while let Some(Key(key)) = map.next_key()? {
             if fields.len() == Fields::MAX_KEYS {
-                return Err(A::Error::custom(format_args!("more than {} keys", Fields::MAX_KEYS)));
+                return Err(A::Error::custom(TOO_MANY_KEYS));
             }
             if fields.iter().any(|(known, _)| *known == key) {
-                return Err(A::Error::custom("a key stands there twice"));
+                return Err(A::Error::custom(REPEATED_KEY));
             }
             fields.push((key, map.next_value()?));
         }

@@ -57,7 +57,7 @@ impl GetHistory {
             before: fields.optional_id("before")?,
             after: fields.optional_id("after")?,
             around: fields.optional_id("around")?,
-            limit: fields.optional_id("limit")?,
+            limit: fields.optional_id("limit").map_err(|_| limit_fault())?,
         };
         Self::new(conversation, page)
     }
@@ -78,10 +78,16 @@ impl GetHistory {
         let limit = match limit.map(u64::try_from) {
             None => DEFAULT_LIMIT,
             Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => limit,
-            Some(_) => return Err(Refusal::field("limit", format!("limit must be an integer from 1 to {MAX_LIMIT}"))),
+            Some(_) => return Err(limit_fault()),
         };
         Ok(Self { conversation, page, limit })
     }
+}
+
+/// What `limit` may be.
+#[must_use]
+pub fn limit_fault() -> Refusal {
+    Refusal::field("limit", format!("limit must be an integer from 1 to {MAX_LIMIT}"))
 }
 
 /// A page of messages, the oldest first. Deleted ones are tombstones, with empty content and `deleted_at`.

@@ -19,6 +19,7 @@ pub mod post;
 pub mod resume;
 pub mod session;
 pub mod websocket;
+pub mod window;
 pub mod welcome;
 
 pub use answer::{Ack, Answer, Origin};
@@ -32,3 +33,4 @@ pub use event::{Change, Committed, Event};
 pub use limits::Limits;
 pub use message::Message;
 pub use session::{Dialect, Encoding, RequestId, SessionKey};
+pub use window::{Share, Window};

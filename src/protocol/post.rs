@@ -57,12 +57,23 @@ impl NewMessage {
         Ok(Self { conversation, sender_id, content, file_type, file_paths, selected_chat_id, client_id })
     }
 
-    /// Roughly what it holds in memory, in bytes: what a queue's bound counts.
+    /// Roughly what it takes in memory and on the wire, in bytes: what the bounds of a queue and of a batch count.
     #[must_use]
     pub fn weight(&self) -> usize {
-        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        size_of::<Self>() + self.content.len() + text(&self.file_type) + text(&self.file_paths)
+        let text = |text: &Option<String>| text.as_deref().map_or(0, written_length);
+        size_of::<Self>() + written_length(&self.content) + text(&self.file_type) + text(&self.file_paths)
     }
+}
+
+/// The bytes that a text takes as JSON, where a control character is written with six.
+#[must_use]
+pub fn written_length(text: &str) -> usize {
+    let written = |byte| match byte {
+        0..0x20 => 6,
+        b'"' | b'\\' => 2,
+        _ => 1,
+    };
+    text.bytes().map(written).sum()
 }
 
 /// Applications put these paths into links and join them to folders, so what climbs out of a folder or runs as a script is

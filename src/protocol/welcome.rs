@@ -8,7 +8,7 @@ use uuid::Uuid;
 /// What `WELCOME` tells.
 #[derive(Clone, Copy, Debug)]
 pub struct Welcome {
-    /// This connection's name in logs.
+    /// This connection's name, new with each.
     pub session_id: Uuid,
     /// Whom the server takes the client for.
     pub user: UserId,

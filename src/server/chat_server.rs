@@ -18,8 +18,9 @@ use futures_util::{
 };
 use std::sync::Arc;
 
-/// Messages that may wait for the server; a session whose message finds no room is told `unavailable`.
-const MAILBOX: usize = 4_096;
+/// Messages that may wait for the server, each with the commands of one read, at most 64 KiB of them; a session whose message finds no
+/// room is told `unavailable`.
+const MAILBOX: usize = 1_024;
 
 /// Pages that may be read at once; one more is refused with `unavailable`.
 const READS: usize = 256;
@@ -45,10 +46,10 @@ impl ChatServer {
 
     /// Carries out what one session asked for; what is told at once is returned.
     fn run(&mut self, submit: Submit, ctx: &mut Context<Self>) -> Vec<Reply> {
-        let Submit { session, user, requests } = submit;
+        let Submit { session, user, requests, share } = submit;
         let mut replies = Vec::new();
         for Request { request_id, command } in requests {
-            let origin = Origin { session, request_id };
+            let origin = Origin { session, request_id, share: share.clone() };
             match self.chat.run(user, origin.clone(), command) {
                 Outcome::Queued => {}
                 Outcome::Refused(answer) => replies.extend(reply_to(&answer)),
@@ -95,6 +96,7 @@ impl ChatServer {
                 replies.push(reply);
             }
         }
+        // A worker that was restarted has another hub; its old one is gone with its sessions.
         let deliveries = self.hubs.iter().zip(of_hub).filter(|(hub, _)| hub.connected());
         let deliveries: Vec<_> =
             deliveries.map(|(hub, replies)| hub.send(Deliver { batch: Arc::clone(&batch), replies })).collect();

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     delivery::{Registration, Subscriber, hub::SWEEP},
     protocol::{
-        CloseCode, Dialect, Refusal, RequestId, UserId,
+        CloseCode, Dialect, Refusal, RequestId, UserId, Window,
         command::Request,
         decode::{Refused, decode},
         frame,
@@ -25,9 +25,13 @@ use std::{
     ops::ControlFlow,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Poll, ready},
 };
 use uuid::Uuid;
+
+/// Bytes of one session that may be under way; past them, it is not read from until some are carried out.
+const UNDER_WAY: usize = 256 * 1024;
 
 /// A live session.
 pub struct Session {
@@ -37,6 +41,8 @@ pub struct Session {
     /// The connection's place among all: given back before the server hears that the session has ended.
     _permit: Box<dyn Any>,
     presence: Presence,
+    /// What is under way of what it sent; none has sent nothing yet.
+    window: Option<Arc<Window>>,
     /// What came with the handshake, until the session has started.
     early: Vec<u8>,
 }
@@ -72,7 +78,7 @@ impl Session {
         };
         let presence = Presence { registration, announced, port: Rc::clone(&port) };
         let (connection, early) = (Connection::new(outbox), early.to_vec());
-        Self { connection, identity, port, _permit: permit, presence, early }.start();
+        Self { connection, identity, port, _permit: permit, presence, window: None, early }.start();
     }
 
     fn bounds(&self) -> Bounds {
@@ -90,33 +96,31 @@ impl Session {
             return;
         }
         let bounds = self.bounds();
-        let mut requests = Vec::new();
+        let mut heard = Heard::default();
         let Self { connection, identity, port, .. } = self;
-        connection.input(&mut early, bounds, &mut |outbox, message| hear(message, outbox, *identity, port, &mut requests));
-        self.submit(requests);
+        connection.input(&mut early, bounds, &mut |outbox, message| heard.hear(message, outbox, *identity, port));
+        self.submit(heard);
     }
 
     /// Reads once, and forwards the commands that came together.
     fn poll_read(&mut self, cx: &mut std::task::Context<'_>) -> Poll<ControlFlow<()>> {
+        if let Some(window) = &self.window {
+            ready!(window.poll_room(UNDER_WAY, cx));
+        }
         let bounds = self.bounds();
-        let mut requests = Vec::new();
+        let mut heard = Heard::default();
         let Self { connection, identity, port, .. } = self;
-        let flow = ready!(connection.poll_read(cx, bounds, &mut |outbox, message| hear(
-            message,
-            outbox,
-            *identity,
-            port,
-            &mut requests
-        )));
-        self.submit(requests);
+        let flow = ready!(connection.poll_read(cx, bounds, &mut |outbox, message| heard.hear(message, outbox, *identity, port)));
+        self.submit(heard);
         Poll::Ready(flow)
     }
 
-    fn submit(&self, requests: Vec<Request>) {
+    fn submit(&mut self, Heard { requests, bytes }: Heard) {
         if requests.is_empty() {
             return;
         }
-        let submit = Submit { session: self.presence.registration.key(), user: self.identity.user, requests };
+        let share = self.window.get_or_insert_default().take(bytes);
+        let submit = Submit { session: self.presence.registration.key(), user: self.identity.user, requests, share };
         let Err(SendError::Full(submit) | SendError::Closed(submit)) = self.port.submit.try_send(submit) else { return };
         let refusal = Refusal::unavailable("the server is busy: nothing was stored, try again");
         for request in submit.requests {
@@ -125,30 +129,43 @@ impl Session {
     }
 }
 
-/// Reads a command from a message, or refuses it.
-fn hear(
-    message: Message<'_>,
-    outbox: &Outbox,
-    identity: Identity,
-    port: &Port,
-    requests: &mut Vec<Request>,
-) -> ControlFlow<CloseCode> {
-    let text = match message {
-        Message::Text(text) => text,
-        Message::Binary(_) => return ControlFlow::Break(CloseCode::Unsupported),
-    };
-    match decode(text, identity.dialect, &port.limits) {
-        Ok(request) => {
-            log::info!("📨 WS: Received message from user {}: {}", identity.user, request.command.name());
-            requests.push(request);
+/// What came with one read.
+#[derive(Default)]
+struct Heard {
+    requests: Vec<Request>,
+    /// Bytes of their text, as it is once inflated.
+    bytes: usize,
+}
+
+impl Heard {
+    /// Reads a command from a message, or refuses it.
+    fn hear(&mut self, message: Message<'_>, outbox: &Outbox, identity: Identity, port: &Port) -> ControlFlow<CloseCode> {
+        let text = match message {
+            // Answers could no longer be told.
+            Message::Text(_) if outbox.is_closing() => return ControlFlow::Continue(()),
+            Message::Text(text) => text,
+            Message::Binary(_) => return ControlFlow::Break(CloseCode::Unsupported),
+        };
+        match decode(text, identity.dialect, &port.limits) {
+            // Only what is compressed can be so much: one read may inflate to a thousand times its size.
+            Ok(Request { request_id, .. }) if self.bytes > UNDER_WAY + port.limits.frame_bytes => {
+                let refusal = Refusal::unavailable("too much at once: nothing was stored, try again");
+                refuse(outbox, identity.user, request_id.as_ref(), &refusal);
+            }
+            Ok(request) => {
+                log::info!("📨 WS: Received message from user {}: {}", identity.user, request.command.name());
+                self.bytes += text.len();
+                self.requests.push(request);
+            }
+            Err(Refused { request_id, refusal }) => refuse(outbox, identity.user, request_id.as_ref(), &refusal),
         }
-        Err(Refused { request_id, refusal }) => refuse(outbox, identity.user, request_id.as_ref(), &refusal),
+        ControlFlow::Continue(())
     }
-    ControlFlow::Continue(())
 }
 
 fn refuse(outbox: &Outbox, user: UserId, request_id: Option<&RequestId>, refusal: &Refusal) {
-    log::debug!("refused a frame of user {user}: {refusal}");
+    // Neither the frame nor the message: both may hold what was said.
+    log::debug!("refused a frame of user {user}: {}, field {:?}", refusal.code.as_str(), refusal.field);
     outbox.tell(&frame::error(request_id, refusal));
 }
 

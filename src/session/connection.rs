@@ -114,7 +114,7 @@ fn hear(incoming: Incoming<'_>, outbox: &Outbox, each: &mut Listener<'_>) -> Con
             return ControlFlow::Continue(());
         }
         Incoming::Pong => return ControlFlow::Continue(()),
-        Incoming::Close(_) => return ControlFlow::Break((Phase::Parted, CloseCode::Normal)),
+        Incoming::Close => return ControlFlow::Break((Phase::Parted, CloseCode::Normal)),
     };
     each(outbox, message).map_break(|code| (Phase::Parting, code))
 }

@@ -17,7 +17,7 @@ pub(super) enum Incoming<'a> {
     Binary(&'a [u8]),
     Ping(&'a [u8]),
     Pong,
-    Close(Option<u16>),
+    Close,
 }
 
 /// What a message may have.
@@ -229,15 +229,18 @@ fn whole(opcode: Opcode, payload: &[u8], each: &mut Listener<'_>) -> Result<Cont
         Opcode::Binary | Opcode::Continuation => Incoming::Binary(payload),
         Opcode::Ping => Incoming::Ping(payload),
         Opcode::Pong => Incoming::Pong,
-        Opcode::Close => Incoming::Close(close_code(payload)?),
+        Opcode::Close => {
+            check_close(payload)?;
+            Incoming::Close
+        }
     };
     Ok(each(incoming))
 }
 
-/// The code of a close frame, if it is one that may be sent.
-fn close_code(payload: &[u8]) -> Result<Option<u16>, Violation> {
+/// Whether a close frame's code may be sent, and its reason is text.
+fn check_close(payload: &[u8]) -> Result<(), Violation> {
     if payload.is_empty() {
-        return Ok(None);
+        return Ok(());
     }
     let Some((code, reason)) = payload.split_first_chunk() else { return Err(Violation::Protocol) };
     let code = u16::from_be_bytes(*code);
@@ -245,5 +248,5 @@ fn close_code(payload: &[u8]) -> Result<Option<u16>, Violation> {
         return Err(Violation::Protocol);
     }
     std::str::from_utf8(reason).map_err(|_| Violation::Utf8)?;
-    Ok(Some(code))
+    Ok(())
 }

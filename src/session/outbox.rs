@@ -63,6 +63,8 @@ struct State {
     liveness: Liveness,
     /// Woken when nothing waits any more.
     on_flushed: Option<Waker>,
+    /// The read loop, where it waits for room for the answers.
+    on_room: Option<Waker>,
 }
 
 impl Outbox {
@@ -78,9 +80,22 @@ impl Outbox {
         })
     }
 
-    /// Reads what has come, like [`AsyncRead::poll_read`].
+    /// Reads what has come, like [`AsyncRead::poll_read`]; but from a peer that has much still to read, nothing is taken until it has
+    /// read it. So whoever floods is slowed to their own pace of reading, and others can keep up.
     pub(super) fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        {
+            let mut state = self.state.borrow_mut();
+            if state.waiting_bytes > self.room() && state.closing.is_none() {
+                state.on_room = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+        }
         Pin::new(&mut *self.stream.borrow_mut()).poll_read(cx, buffer)
+    }
+
+    /// With more than this waiting, nothing is read from the peer.
+    fn room(&self) -> usize {
+        self.bound / 4
     }
 
     /// Anything came from the peer.
@@ -133,13 +148,13 @@ impl Outbox {
     /// may not have had its turn.
     fn has_room_for(&self, more: usize) -> bool {
         let mut state = self.state.borrow_mut();
-        if state.waiting_bytes + more <= self.bound {
+        if state.behind_a_large_piece(self.room()) + more <= self.bound {
             return true;
         }
         if let Ok(written) = state.write_to(&self.stream.borrow()) {
             state.advance(written);
         }
-        state.waiting.is_empty() || state.waiting_bytes + more <= self.bound
+        state.waiting.is_empty() || state.behind_a_large_piece(self.room()) + more <= self.bound
     }
 
     /// Writes at once if nothing waits; what is left, waits.
@@ -188,6 +203,7 @@ impl Outbox {
         state.closing.get_or_insert_default();
         state.waiting = VecDeque::new();
         state.waiting_bytes = 0;
+        state.wake(self.room());
         self.shutdown(Shutdown::Both);
     }
 
@@ -197,16 +213,16 @@ impl Outbox {
             let mut state = self.state.borrow_mut();
             let written = writable.and_then(|()| state.write_to(&self.stream.borrow()));
             match written {
-                Ok(count) => state.advance(count),
+                Ok(count) => {
+                    state.advance(count);
+                    state.wake(self.room());
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
                 Err(_) => self.fail(&mut state),
             }
             if state.waiting.is_empty() {
                 state.writing = false;
                 state.waiting = VecDeque::new();
-                if let Some(waiting) = state.on_flushed.take() {
-                    waiting.wake();
-                }
                 if state.closing.is_some() {
                     self.shutdown(Shutdown::Write);
                 }
@@ -217,6 +233,13 @@ impl Outbox {
 }
 
 impl State {
+    /// What waits, without a large piece that was taken when nothing waited (a page of history, or of what was missed): who reads
+    /// it is no slow consumer.
+    fn behind_a_large_piece(&self, large: usize) -> usize {
+        let first = self.waiting.front().map_or(0, Bytes::len);
+        self.waiting_bytes - if first > large { first } else { 0 }
+    }
+
     fn write_to(&self, stream: &TcpStream) -> std::io::Result<usize> {
         let mut pieces = [IoSlice::new(&[]); PIECES];
         let mut count = 0;
@@ -227,14 +250,33 @@ impl State {
         stream.try_write_vectored(&pieces[..count])
     }
 
+    /// Wakes those whose wait is over: with no more than `room` bytes waiting the peer is read from again.
+    fn wake(&mut self, room: usize) {
+        let over = self.closing.is_some();
+        if (over || self.waiting_bytes <= room)
+            && let Some(waker) = self.on_room.take()
+        {
+            waker.wake();
+        }
+        if (over || self.waiting.is_empty())
+            && let Some(waker) = self.on_flushed.take()
+        {
+            waker.wake();
+        }
+    }
+
     /// `written` bytes of what waits have left.
     fn advance(&mut self, mut written: usize) {
+        if written > 0 {
+            // A slow peer that reads is alive, though its pong waits behind what it has still to read.
+            self.liveness.heard();
+        }
         self.waiting_bytes -= written;
         self.torn = false;
         while let Some(first) = self.waiting.front_mut() {
             if first.len() > written {
                 first.advance(written);
-                self.torn = written > 0 || self.torn;
+                self.torn = written > 0;
                 return;
             }
             written -= first.len();
@@ -270,7 +312,11 @@ impl Subscriber for Outbox {
             return;
         }
         self.write_or_queue(&websocket::close(code));
-        self.state.borrow_mut().closing.get_or_insert_default();
+        {
+            let mut state = self.state.borrow_mut();
+            state.closing.get_or_insert_default();
+            state.wake(self.room());
+        }
         if self.is_flushed() {
             self.shutdown(Shutdown::Write);
         }
@@ -293,6 +339,8 @@ impl Subscriber for Outbox {
         };
         match pulse {
             Pulse::Nothing => {}
+            // Where something waits, what the peer reads of it is its sign of life.
+            Pulse::Ping if !self.is_flushed() => {}
             Pulse::Ping => self.send(&websocket::frame(Opcode::Ping, b"")),
             Pulse::Dead => self.close(CloseCode::NoPong),
         }

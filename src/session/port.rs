@@ -3,7 +3,7 @@
 use crate::{
     delivery::Hub,
     protocol::{
-        Deflate, Dialect, Limits, Seq, SessionKey, UserId,
+        Deflate, Dialect, Limits, Seq, SessionKey, Share, UserId,
         command::Request,
         resume::{Cursor, Missed},
     },
@@ -89,4 +89,6 @@ pub struct Submit {
     pub user: UserId,
     /// What is asked for.
     pub requests: Vec<Request>,
+    /// What it takes of the session's window.
+    pub share: Share,
 }

@@ -36,7 +36,7 @@ async fn catch_up(
     port: &Port,
 ) -> Result<Result<Seq, ResetReason>, Unreadable> {
     let head = port.hub.head();
-    if cursor.log_id != port.log_id || cursor.since > head {
+    if cursor.log_id != port.log_id || (cursor.since > head && !is_in_log(cursor.since, port).await?) {
         return Ok(Err(ResetReason::OtherLog));
     }
     if head.0 - cursor.since.0 > port.max_missed {
@@ -54,6 +54,11 @@ async fn catch_up(
     }
     registration.go_live(at.max(port.hub.head()));
     Ok(Ok(at))
+}
+
+/// Another worker may have handed out an event that this one has not been given yet.
+async fn is_in_log(seq: Seq, port: &Port) -> Result<bool, Unreadable> {
+    Ok(port.log.after(Seq(seq.0 - 1)).await?.is_some())
 }
 
 fn encode(events: &[Event], deflate: Option<Deflate>) -> bytes::Bytes {

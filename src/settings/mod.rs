@@ -49,6 +49,12 @@ impl Settings {
         let database = DatabaseSettings::read(&mut source);
         let auth = Auth::read(&mut source, &server);
         let limits = LimitSettings::read(&mut source);
+        if database.queue.batch_bytes > limits.outbox_bytes / 4 {
+            source.fault(
+                "database.batch_bytes",
+                "must be at most a quarter of limits.outbox_bytes: a commit reaches a client as one piece",
+            );
+        }
         let resume = Resume::read(&mut source);
         let logging = Logging::read(&mut source);
         let effective = source.effective();

@@ -110,6 +110,7 @@ impl Source {
         let as_toml = || Figment::from(Toml::string(&format!("value = {text}"))).find_value("value").ok();
         let value = match self.values.find_value(key) {
             Ok(Value::String(..)) | Err(_) => None,
+            Ok(_) if text.contains('\n') => None,
             Ok(_) => as_toml(),
         };
         let value = value.unwrap_or_else(|| Value::from(text));
@@ -121,7 +122,7 @@ impl Source {
         let name = key.rsplit('.').next().unwrap_or(key);
         match self.known.iter().find(|known| known.rsplit('.').next() == Some(name)) {
             Some(known) => format!("there is no such key; did you mean {known}?"),
-            None => "there is no such key; config/default.toml lists all".to_owned(),
+            None => "there is no such key; `natter check-config` lists all".to_owned(),
         }
     }
 
@@ -210,14 +211,11 @@ fn keys_in_order(document: &str) -> Vec<String> {
     keys
 }
 
-/// A parser's error without the line that it quotes, which may hold a password: where it is, and what it is.
+/// A parser's error without the lines that it quotes, which may hold a password: where it is, and what it is.
 fn without_excerpt(error: &str) -> String {
-    let mut lines = error.lines();
-    let place = lines.next().unwrap_or_default();
-    match lines.last() {
-        Some(problem) => format!("{place}: {}", problem.trim()),
-        None => place.to_owned(),
-    }
+    let error = error.trim_end().trim_end_matches("in TOML source string");
+    let told: Vec<&str> = error.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains('|')).collect();
+    told.join(": ")
 }
 
 fn flatten(dict: &Dict) -> Vec<(String, Value)> {

@@ -97,6 +97,13 @@ pub(super) async fn connect_writer(url: &DatabaseUrl) -> Result<DatabaseConnecti
     connect(url, options(url, 1)).await
 }
 
+/// A connection that changes nothing, not even the file's journal mode.
+pub(super) async fn connect_reader(url: &DatabaseUrl) -> Result<DatabaseConnection, OpenError> {
+    let mut options = ConnectOptions::new(url.secret());
+    options.max_connections(1).sqlx_logging(false).map_sqlx_sqlite_opts(|sqlite| sqlite.read_only(true).create_if_missing(false));
+    connect(url, options).await
+}
+
 async fn connect(url: &DatabaseUrl, options: ConnectOptions) -> Result<DatabaseConnection, OpenError> {
     let unreachable = |source: StoreError| OpenError::Unreachable { url: url.to_string(), source };
     knock(url).await.map_err(unreachable)?;

@@ -1,6 +1,11 @@
 //! A change that is wanted and allowed, on its way to the database.
 
-use crate::protocol::{Origin, UserId, delete::DeleteMessage, edit::EditMessage, post::NewMessage};
+use crate::protocol::{
+    Origin, UserId,
+    delete::DeleteMessage,
+    edit::EditMessage,
+    post::{NewMessage, written_length},
+};
 
 /// One change, and who waits for its answer.
 #[derive(Clone, Debug)]
@@ -28,7 +33,7 @@ impl Draft {
     pub fn weight(&self) -> usize {
         let intent = match &self.intent {
             Intent::Post(message) => message.weight(),
-            Intent::Edit(_, edit) => size_of::<Self>() + edit.content.len(),
+            Intent::Edit(_, edit) => size_of::<Self>() + written_length(&edit.content),
             Intent::Delete(..) => size_of::<Self>(),
         };
         size_of::<Origin>() + intent

@@ -17,7 +17,8 @@ impl FileLock {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
         }
-        // One file has one lock, under whatever name it is reached.
+        // One file has one lock, under whatever name it is reached; only a file that is there has one name.
+        File::options().create(true).append(true).open(path).map_err(|source| failed(path, source))?;
         let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let mut lock_path = path.as_os_str().to_owned();
         lock_path.push(".lock");

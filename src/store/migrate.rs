@@ -2,7 +2,7 @@
 
 use super::{
     DatabaseUrl, OpenError, StoreError,
-    connect::{connect_writer, lock},
+    connect::{connect_reader, connect_writer, lock},
 };
 use migration::{MigrationStatus, Migrator, MigratorTrait};
 use sea_orm::DatabaseConnection;
@@ -37,7 +37,10 @@ pub async fn migrate(url: &DatabaseUrl, direction: Direction) -> Result<Vec<Step
         Direction::Down => Migrator::down(&db, Some(1)).await.map_err(StoreError::from),
     };
     result.map_err(OpenError::Migration)?;
-    steps(&db).await.map_err(OpenError::Migration)
+    let steps = steps(&db).await.map_err(OpenError::Migration)?;
+    // SQLite folds its write-ahead log into the file.
+    db.close().await.map_err(|error| OpenError::Migration(error.into()))?;
+    Ok(steps)
 }
 
 /// Where the schema of the database at `url` stands. A server may be serving it.
@@ -52,7 +55,7 @@ pub async fn status(url: &DatabaseUrl) -> Result<Vec<Step>, OpenError> {
         let missing = |migration: migration::Migration| Step { name: migration.name().to_owned(), applied: false };
         return Ok(Migrator::get_migration_files().into_iter().map(missing).collect());
     }
-    let db = connect_writer(url).await?;
+    let db = connect_reader(url).await?;
     steps(&db).await.map_err(OpenError::Migration)
 }
 

@@ -1,5 +1,6 @@
 //! Persistence: the only place that names `sea_orm`. Writes go through one ordered lane, reads run beside it.
 
+pub mod backup;
 mod batch;
 mod change;
 mod commit;

@@ -8,7 +8,7 @@ use crate::protocol::{
     Ack, Answer, Change, Committed, ConversationKind, Event, Message, MessageId, Origin, Seq, Timestamp, UserId, answer::Acked,
     post::NewMessage,
 };
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DbErr};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -34,7 +34,7 @@ pub(super) async fn post(tx: &impl ConnectionTrait, postings: &[Posting<'_>], no
         postings.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Fresh).map(|(posting, _)| posting.message).collect();
     let stored = store(tx, &fresh, now).await?;
     for (stored, message) in stored.iter().zip(&fresh) {
-        key(message).zip(First::of(stored)).map(|(key, first)| firsts.insert(key, first));
+        key(message).map(|key| firsts.insert(key, First::of(stored)));
     }
     let answers = answers(postings, &fates, &stored, &firsts);
     let events: Vec<Event> = stored.into_iter().filter_map(event).collect();
@@ -51,8 +51,9 @@ struct First {
 }
 
 impl First {
-    fn of(Stored { message, seq }: &Stored) -> Option<Self> {
-        seq.map(|seq| Self { id: message.id, seq, created_at: message.created_at })
+    /// A message that an older log told of counts as before the first event of this one.
+    fn of(Stored { message, seq }: &Stored) -> Self {
+        Self { id: message.id, seq: seq.unwrap_or(Seq(0)), created_at: message.created_at }
     }
 }
 
@@ -67,8 +68,8 @@ async fn stored_before(tx: &impl ConnectionTrait, postings: &[Posting<'_>]) -> R
             .collect();
         let found = with_table!(kind, Table => table::by_client_id::<Table>(tx, &keys).await?);
         for stored in found {
-            if let (Some(client_id), Some(first)) = (stored.message.client_id, First::of(&stored)) {
-                firsts.insert((kind, stored.message.sender_id, client_id), first);
+            if let Some(client_id) = stored.message.client_id {
+                firsts.insert((kind, stored.message.sender_id, client_id), First::of(&stored));
             }
         }
     }
@@ -101,14 +102,15 @@ async fn store(tx: &impl ConnectionTrait, fresh: &[&NewMessage], now: Timestamp)
     let mut chat_ids = reserve(tx, ConversationKind::Chat, fresh).await?;
     let mut support_ids = reserve(tx, ConversationKind::Support, fresh).await?;
     let first_seq = log::advance(tx, fresh.len()).await?;
-    let with_ids = fresh.iter().zip(first_seq.0..).filter_map(|(message, seq)| {
+    let with_ids = fresh.iter().zip(first_seq.0..).map(|(message, seq)| {
         let id = match message.conversation.kind {
             ConversationKind::Chat => chat_ids.next(),
             ConversationKind::Support => support_ids.next(),
-        }?;
-        Some(Stored { message: row(message, id, now), seq: Some(Seq(seq)) })
+        };
+        let id = id.ok_or_else(|| DbErr::Custom("fewer ids were reserved than asked for".to_owned()))?;
+        Ok(Stored { message: row(message, id, now), seq: Some(Seq(seq)) })
     });
-    let stored: Vec<Stored> = with_ids.collect();
+    let stored = with_ids.collect::<Result<Vec<Stored>, StoreError>>()?;
     for kind in [ConversationKind::Chat, ConversationKind::Support] {
         let rows: Vec<&Stored> = stored.iter().filter(|stored| stored.message.conversation.kind == kind).collect();
         with_table!(kind, Table => table::insert::<Table>(tx, &rows).await?);
@@ -154,7 +156,7 @@ fn answers(postings: &[Posting<'_>], fates: &[Fate], stored: &[Stored], firsts: 
     let mut answers = Vec::new();
     for (posting, fate) in postings.iter().zip(fates) {
         let first = match fate {
-            Fate::Fresh => fresh.next().flatten(),
+            Fate::Fresh => fresh.next(),
             Fate::Repeated(key) => firsts.get(key).copied(),
         };
         let Some(First { id, seq, created_at }) = first.filter(|_| posting.origin.request_id.is_some()) else { continue };

@@ -249,6 +249,31 @@ async fn the_limit_counts_what_is_inflated() {
     assert_eq!(socket.closed().await, 1009);
 }
 
+/// What fits into one packet may inflate to many megabytes of commands: no more of it is taken than of a plain client's.
+#[tokio::test]
+async fn many_small_bombs_at_once_are_refused_or_stored_and_cost_little_memory() {
+    const MESSAGES: usize = 400;
+    let (_database, server) = server().await;
+    let mut socket = compressing(&server, 1, "").await;
+    let frame = client_frame(TEXT | COMPRESSED, &deflated(&message(Kind::Chat, &"x".repeat(20_000))));
+    assert!(frame.len() * MESSAGES < 65_536, "{}", frame.len());
+    socket.write(&frame).await;
+    socket.frame().await.expect("the message");
+    let before = server.rss_kib();
+    socket.write(&frame.repeat(MESSAGES)).await;
+    let mut refused = 0;
+    for _ in 0..MESSAGES {
+        let json = json(&socket.frame().await.expect("an answer"), 15);
+        if json["type"] != "MESSAGE" {
+            assert_eq!(json["payload"]["code"], "unavailable");
+            refused += 1;
+        }
+    }
+    let grown = server.rss_kib().saturating_sub(before);
+    assert!(grown < 8_192, "grew by {grown} KiB, {refused} refused");
+    assert!(refused < MESSAGES, "some of it is stored");
+}
+
 #[tokio::test]
 async fn what_is_not_deflate_or_not_utf8_is_closed_with_1007() {
     let (_database, server) = server().await;

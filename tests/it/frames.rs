@@ -3,7 +3,13 @@
 use chrono::{TimeZone, Utc};
 use entity::{ConversationId, ConversationKind, MessageId, Seq, Timestamp, UserId};
 use natter::protocol::{
-    Ack, Change, Conversation, Dialect, ErrorCode, Event, Limits, Message, Refusal, RequestId, answer::Acked, frame,
+    Ack, Change, Conversation, Dialect, ErrorCode, Event, Limits, Message, Refusal, RequestId,
+    answer::Acked,
+    delete::Deleted,
+    edit::Edited,
+    frame,
+    history::History,
+    resume::{Reset, ResetReason, Resumed},
     welcome::Welcome,
 };
 use serde_json::Value;
@@ -91,6 +97,13 @@ fn natter_v1_frames_stay_as_they_are() {
     let anonymous = Acked::Posted { id: MessageId(1), created_at: at(), client_id: None, duplicate: true };
     let event = |kind, client_id| text(|out| frame::event(&posted(kind, client_id), Dialect::NatterV1, out));
     let utf8 = |frame| String::from_utf8(frame).expect("text");
+    let conversation = Conversation { kind: ConversationKind::Support, id: ConversationId(123) };
+    let (message_id, by) = (MessageId(1), UserId(456));
+    let edited = Edited { conversation, message_id, version: 2, content: "Hello again!".to_owned(), at: at(), by };
+    let deleted = Deleted { conversation, message_id, version: 3, at: at(), by };
+    let Change::Posted(changed) = posted(ConversationKind::Support, None).change else { panic!("a message") };
+    let changed = Message { version: 2, edited: Some((at(), by)), ..changed };
+    let tombstone = Message { version: 3, deleted: Some((at(), by)), content: String::new(), ..changed.clone() };
     let frames = [
         utf8(frame::welcome(&welcome)),
         event(ConversationKind::Chat, None),
@@ -98,6 +111,15 @@ fn natter_v1_frames_stay_as_they_are() {
         event(ConversationKind::Support, Some(client_id)),
         utf8(frame::ack(&request_id(), &Ack { seq: Seq(9_042), of })),
         utf8(frame::ack(&request_id(), &Ack { seq: Seq(9_042), of: anonymous })),
+        text(|out| frame::event(&Event { seq: Seq(9_043), change: Change::Edited(edited.clone()) }, Dialect::NatterV1, out)),
+        text(|out| frame::event(&Event { seq: Seq(9_044), change: Change::Deleted(deleted) }, Dialect::NatterV1, out)),
+        utf8(frame::ack(&request_id(), &Ack { seq: Seq(9_043), of: Acked::Changed { message_id: MessageId(1), version: 2 } })),
+        utf8(frame::history(Some(&request_id()), &History { messages: vec![changed, tombstone], has_more: true })),
+        utf8(frame::history(None, &History::default())),
+        utf8(frame::resumed(Resumed { from: Seq(1), to: Seq(9_044) })),
+        utf8(frame::reset(Reset { seq: Seq(9_044), reason: ResetReason::Expired })),
+        utf8(frame::reset(Reset { seq: Seq(9_044), reason: ResetReason::OtherLog })),
+        utf8(frame::reset(Reset { seq: Seq(9_044), reason: ResetReason::TooMany })),
         utf8(frame::pong(Some(&request_id()), at())),
         utf8(frame::pong(None, at())),
         utf8(frame::error(Some(&request_id()), &Refusal::field("chat_id", "chat_id is required"))),

@@ -124,6 +124,8 @@ async fn health_and_the_page_are_served() {
     let (_database, server) = server().await;
     assert_eq!(server.get("/healthz").await, (200, "ok\n".to_owned()));
     assert_eq!(server.get("/readyz").await, (200, "ready\n".to_owned()));
+    let monitor = reqwest::Client::new().head(format!("http://{}/healthz", server.address));
+    assert_eq!(monitor.send().await.expect("an answer").status(), 200);
     let (status, page) = server.get("/").await;
     assert_eq!(status, 200);
     assert!(page.contains("<title>Natter"), "{page}");

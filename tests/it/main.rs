@@ -4,6 +4,7 @@ mod harness;
 mod programs;
 
 mod architecture;
+mod backup;
 mod bad_input;
 mod change;
 mod deflate;

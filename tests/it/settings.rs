@@ -54,7 +54,7 @@ async fn the_later_layer_wins_and_secrets_are_masked() {
     for line in ["port = 3000", "workers = 3", "content_chars = 7", "frame_bytes = 65536", "mode = \"trusted\""] {
         assert!(settings.lines().any(|shown| shown == line), "{line:?} is missing:\n{settings}");
     }
-    assert!(settings.contains("postgres://me:***@db.example/app"), "{settings}");
+    assert!(settings.contains("postgres://me:***@db.example:5432/app"), "{settings}");
     assert!(!settings.contains("hunter2"));
     let (_, settings, _) = start().arg("--port=4000").env("PORT", "2000").finished().await;
     assert!(settings.lines().any(|line| line == "port = 4000"), "{settings}");
@@ -63,11 +63,12 @@ async fn the_later_layer_wins_and_secrets_are_masked() {
 #[tokio::test]
 async fn a_file_that_is_missing_or_no_toml_is_a_fault() {
     let database = TestDatabase::new(Backend::Sqlite).await;
-    std::fs::write(database.folder.path().join("broken.toml"), "[server\nport = 1").expect("a file");
+    std::fs::write(database.folder.path().join("broken.toml"), "[database\nurl = \"hunter2\"").expect("a file");
     for file in ["missing.toml", "broken.toml"] {
         let (code, _, log) = Start::on(&database).arg("--config").arg(file).arg("check-config").finished().await;
         assert_eq!(code, Some(78));
         assert!(log.contains(file), "{log}");
+        assert!(!log.contains("hunter2"), "{log}");
     }
 }
 
@@ -129,7 +130,7 @@ async fn the_schema_goes_up_and_down_and_up_again_without_losing_a_message(
     assert!(migrate("status").await.lines().all(|step| step.starts_with("missing")));
     assert!(migrate("up").await.lines().all(|step| step.starts_with("applied")));
     let mut server = Server::start(&database).await;
-    let mut client = Client::classic(&server, 1).await;
+    let (mut client, welcome) = Client::natter_v1(&server, 1).await;
     for kind in [Kind::Chat, Kind::Support] {
         client.post(kind, 1, "kept").await;
         client.expect(kind.frame()).await;
@@ -145,6 +146,26 @@ async fn the_schema_goes_up_and_down_and_up_again_without_losing_a_message(
     for kind in [Kind::Chat, Kind::Support] {
         assert_eq!(database.number(&format!("SELECT count(*) FROM {}", kind.table())).await, 1);
     }
+    // A log without its old events is another log, and begins anew.
+    let server = Server::start(&database).await;
+    let (mut client, again) = Client::natter_v1(&server, 1).await;
+    assert_ne!(again["payload"]["log_id"], welcome["payload"]["log_id"]);
+    client.post(Kind::Chat, 1, "new").await;
+    assert_eq!(client.expect("MESSAGE").await["seq"], 1);
+    assert_eq!(database.assert_gapless_log().await, 1);
+}
+
+#[rstest::rstest]
+#[tokio::test]
+async fn a_table_of_another_shape_is_not_taken_over(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    use sea_orm::ConnectionTrait;
+    let database = TestDatabase::new(backend).await;
+    let db = database.connect().await;
+    db.execute_unprepared("CREATE TABLE messages (id INTEGER PRIMARY KEY, text TEXT)").await.expect("a table");
+    db.close().await.expect("the connection closes");
+    let (code, _, log) = Start::on(&database).finished().await;
+    assert_eq!(code, Some(1));
+    assert!(log.contains("the table messages is there already, but has no column chat_id"), "{log}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! D11: on SIGTERM everyone is told, what is in flight is finished, and nothing that was acknowledged is lost.
 
-use crate::harness::{Backend, Client, Kind, Server, TestDatabase, new_message};
+use crate::harness::{Backend, Client, Kind, RawSocket, Server, TestDatabase, new_message, raw::HANDSHAKE};
 use rstest::rstest;
 use serde_json::json;
 use std::{collections::BTreeSet, time::Instant};
@@ -77,9 +77,16 @@ async fn post_until_closed(mut client: Client) -> (u16, Vec<(bool, i64, Uuid)>) 
 async fn a_peer_that_does_not_answer_the_goodbye_does_not_hold_the_server() {
     let database = TestDatabase::new(Backend::Sqlite).await;
     let mut server = Server::start(&database).await;
-    let _silent = crate::harness::RawSocket::upgraded(&server, 1).await;
+    let _silent = RawSocket::upgraded(&server, 1).await;
     let told = Instant::now();
     server.terminate();
+    server.logged("stopping").await;
+    // Load balancers and those who would connect are told at once.
+    assert_eq!(server.get("/readyz").await.0, 503);
+    assert_eq!(server.get("/healthz").await.0, 200);
+    let mut late = RawSocket::open(&server).await;
+    late.write(format!("GET /ws?userId=2 HTTP/1.1\r\n{HANDSHAKE}\r\n").as_bytes()).await;
+    assert!(late.read_head().await.starts_with("HTTP/1.1 503 "));
     assert_eq!(server.ended().await, Some(0));
     assert!(told.elapsed().as_secs() < 10, "it took {:?}", told.elapsed());
 }

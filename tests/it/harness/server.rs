@@ -143,8 +143,15 @@ impl Server {
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
-    /// CPU time used so far, in ticks of the system's clock (10 ms).
-    pub(crate) fn cpu_ticks(&self) -> u64 {
+    /// CPU time that it uses in a second, in ticks of the system's clock (10 ms). The second is what is measured, not a wait for
+    /// anything.
+    pub(crate) async fn cpu_ticks_of_a_second(&self) -> u64 {
+        let before = self.cpu_ticks();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        self.cpu_ticks() - before
+    }
+
+    fn cpu_ticks(&self) -> u64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("its statistics");
         let after_name = stat.rsplit(") ").next().expect("fields");
         after_name.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().expect("ticks")).sum()

@@ -1,0 +1,77 @@
+//! A copy taken while the service works, put back, and clients that come back to it.
+
+use crate::harness::{Backend, Client, Kind, Server, TestDatabase, server::Start};
+use serde_json::json;
+
+#[tokio::test]
+async fn a_copy_taken_under_load_is_whole_and_old_clients_begin_afresh() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let mut server = Server::start(&database).await;
+    let (client, welcome) = Client::natter_v1(&server, 1).await;
+    let (mut sender, mut echo) = client.split();
+    let posting = tokio::spawn(async move {
+        for number in 0..2_000 {
+            let kind = if number % 2 == 0 { Kind::Chat } else { Kind::Support };
+            sender.post(kind, 1, "x").await;
+        }
+        sender
+    });
+    while echo.next().await["seq"] != 200 {}
+    let command = |arguments: &[&str]| arguments.iter().fold(Start::on(&database), |start, argument| start.arg(argument));
+    let (code, told, log) = command(&["backup", "copy.db"]).finished().await;
+    assert_eq!((code, log.as_str()), (Some(0), ""), "{told}");
+    let _sender = posting.await.expect("everything is sent");
+    while echo.next().await["seq"] != 2_000 {}
+    server.kill().await;
+
+    // Nothing is overwritten, neither a copy nor a database.
+    for arguments in [["backup", "copy.db"], ["restore", "copy.db"]] {
+        let (code, _, log) = command(&arguments).finished().await;
+        assert_eq!(code, Some(1));
+        assert!(log.contains("is there already"), "{log}");
+    }
+    for name in ["natter.db", "natter.db-wal", "natter.db-shm"] {
+        let _ = std::fs::rename(database.folder.path().join(name), database.folder.path().join(format!("old-{name}")));
+    }
+    let (code, told, log) = command(&["restore", "copy.db"]).finished().await;
+    assert_eq!((code, log.as_str()), (Some(0), ""), "{told}");
+
+    let server = Server::start(&database).await;
+    let head = database.assert_gapless_log().await;
+    assert!((200..2_000).contains(&head), "{head}");
+    let old_log = welcome["payload"]["log_id"].as_str().expect("a log");
+    let (mut back, again) = Client::resuming(&server, 1, 100, old_log).await;
+    assert_ne!(again["payload"]["log_id"], old_log);
+    assert_eq!(back.expect("RESET").await["payload"], json!({ "seq": head, "reason": "other_log" }));
+    back.post(Kind::Chat, 1, "on").await;
+    assert_eq!(back.expect("MESSAGE").await["seq"], head + 1);
+}
+
+#[tokio::test]
+async fn what_is_no_copy_is_not_restored() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let folder = database.folder.path();
+    std::fs::write(folder.join("text.db"), "not a database, but long enough to look at").expect("a file");
+    std::fs::write(folder.join("empty.db"), "").expect("a file");
+    for file in ["text.db", "empty.db", "missing.db"] {
+        let (code, _, log) = Start::on(&database).arg("restore").arg(file).finished().await;
+        assert_eq!(code, Some(1), "{file}");
+        assert!(log.contains("is no sound copy of a Natter database"), "{log}");
+        assert!(!folder.join("natter.db").exists());
+    }
+}
+
+#[tokio::test]
+async fn on_postgresql_the_log_is_renamed_after_a_restore_by_its_own_tools() {
+    let database = TestDatabase::new(Backend::Postgres).await;
+    let mut server = Server::start(&database).await;
+    let (_, welcome) = Client::natter_v1(&server, 1).await;
+    server.kill().await;
+    for (arguments, code) in [(&["backup", "x"][..], 1), (&["restore", "x"], 1), (&["rename-log"], 0)] {
+        let start = arguments.iter().fold(Start::on(&database), |start, argument| start.arg(argument));
+        assert_eq!(start.finished().await.0, Some(code), "{arguments:?}");
+    }
+    let server = Server::start(&database).await;
+    let (_, again) = Client::natter_v1(&server, 1).await;
+    assert_ne!(again["payload"]["log_id"], welcome["payload"]["log_id"]);
+}
