@@ -160,6 +160,7 @@ impl Running {
             log_id: head.log_id,
             reader,
             limits: settings.limits,
+            compression: settings.server.compression,
             max_missed: settings.resume.max_events,
             announce,
         };

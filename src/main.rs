@@ -83,7 +83,7 @@ enum Command {
         /// The copy
         file: PathBuf,
     },
-    /// Give the log another name after a restore by other means (PostgreSQL's pg_restore), so that old cursors are recognised
+    /// Give the log another name after a restore by other means (PostgreSQL's `pg_restore`), so that old cursors are recognised
     RenameLog,
     /// Print the settings in force, secrets masked, or every fault; exit code 78 where there is one
     CheckConfig,

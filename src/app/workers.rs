@@ -56,6 +56,8 @@ pub(super) struct Workers {
     pub(super) log_id: Uuid,
     pub(super) reader: Reader,
     pub(super) limits: LimitSettings,
+    /// Whether clients may have their messages compressed.
+    pub(super) compression: bool,
     /// Events that a session may have missed and be told of.
     pub(super) max_missed: i64,
     /// Where each worker's hub is made known.
@@ -128,6 +130,7 @@ impl Workers {
             max_missed: self.max_missed,
             limits: self.limits.client,
             fragments: self.limits.fragments,
+            compression: self.compression,
             outbox_bytes: self.limits.outbox_bytes,
         })
     }

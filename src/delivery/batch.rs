@@ -1,9 +1,7 @@
-//! The events of one commit as frames: encoded once per dialect, by the first hub that needs them, and shared by everyone.
+//! The events of one commit as frames: encoded once per dialect and compression, by the first hub that needs them, and shared by everyone.
 
-use crate::protocol::{
-    Dialect, Event, Seq, SessionKey, frame,
-    websocket::{self, Opcode},
-};
+use super::deflate;
+use crate::protocol::{Deflate, Dialect, Encoding, Event, Seq, SessionKey, frame, websocket::Opcode};
 use bytes::Bytes;
 use std::sync::OnceLock;
 
@@ -11,8 +9,16 @@ use std::sync::OnceLock;
 #[derive(Debug)]
 pub struct Batch {
     events: Vec<Event>,
-    classic: OnceLock<Encoded>,
-    natter_v1: OnceLock<Encoded>,
+    classic: Encodings,
+    natter_v1: Encodings,
+}
+
+/// A batch in one dialect.
+#[derive(Debug, Default)]
+struct Encodings {
+    plain: OnceLock<Encoded>,
+    wide: OnceLock<Encoded>,
+    narrow: OnceLock<Encoded>,
 }
 
 /// The frames of a batch, one after the other.
@@ -21,6 +27,8 @@ struct Encoded {
     frames: Bytes,
     /// Where each event's frames end.
     ends: Vec<usize>,
+    /// Whether one of them is long enough to be compressed.
+    has_long: bool,
 }
 
 /// A frame for one session: an answer to a command of its own.
@@ -28,15 +36,15 @@ struct Encoded {
 pub struct Reply {
     /// Who gets it.
     pub session: SessionKey,
-    /// A whole WebSocket frame.
-    pub frame: Bytes,
+    /// One frame, as JSON.
+    pub json: Vec<u8>,
 }
 
 impl Batch {
     /// A batch of events in the order of the log.
     #[must_use]
     pub fn new(events: Vec<Event>) -> Self {
-        Self { events, classic: OnceLock::new(), natter_v1: OnceLock::new() }
+        Self { events, classic: Encodings::default(), natter_v1: Encodings::default() }
     }
 
     /// The `seq` of its last event.
@@ -47,32 +55,45 @@ impl Batch {
 
     /// The frames of its events after `seq`, one after the other: one write a session, however many events there are.
     #[must_use]
-    pub fn frames_after(&self, seq: Seq, dialect: Dialect) -> Bytes {
-        let encoded = match dialect {
-            Dialect::Classic => &self.classic,
-            Dialect::NatterV1 => &self.natter_v1,
-        };
-        let Encoded { frames, ends } = encoded.get_or_init(|| encode(&self.events, dialect));
+    pub fn frames_after(&self, seq: Seq, encoding: Encoding) -> Bytes {
+        let Encoded { frames, ends, .. } = self.encoded(encoding);
         let known = self.events.partition_point(|event| event.seq <= seq);
         let start = known.checked_sub(1).and_then(|last| ends.get(last)).copied().unwrap_or(0);
         frames.slice(start..)
     }
+
+    fn encoded(&self, Encoding { dialect, deflate }: Encoding) -> &Encoded {
+        let Encodings { plain, wide, narrow } = match dialect {
+            Dialect::Classic => &self.classic,
+            Dialect::NatterV1 => &self.natter_v1,
+        };
+        let plain = plain.get_or_init(|| encode(&self.events, dialect, None));
+        let compressed = match deflate {
+            Some(Deflate::Wide) => wide,
+            Some(Deflate::Narrow) => narrow,
+            None => return plain,
+        };
+        // Short frames are never compressed: everyone gets the same memory.
+        if plain.has_long { compressed.get_or_init(|| encode(&self.events, dialect, deflate)) } else { plain }
+    }
 }
 
-fn encode(events: &[Event], dialect: Dialect) -> Encoded {
+fn encode(events: &[Event], dialect: Dialect, deflate: Option<Deflate>) -> Encoded {
     /// A typical frame of a short message, so that the buffer seldom grows.
     const TYPICAL_FRAME: usize = 320;
     let mut frames = Vec::with_capacity(events.len() * TYPICAL_FRAME);
     let mut ends = Vec::with_capacity(events.len());
     let mut json = Vec::with_capacity(TYPICAL_FRAME);
+    let mut has_long = false;
     for event in events {
         json.clear();
         frame::event(event, dialect, &mut json);
         // What a dialect has no words for is no frame, not an empty one.
         if !json.is_empty() {
-            websocket::write(&mut frames, Opcode::Text, &json);
+            has_long |= deflate::is_worth_it(&json);
+            deflate::write(&mut frames, Opcode::Text, &json, deflate);
         }
         ends.push(frames.len());
     }
-    Encoded { frames: frames.into(), ends }
+    Encoded { frames: frames.into(), ends, has_long }
 }

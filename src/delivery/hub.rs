@@ -1,7 +1,7 @@
 //! One hub a worker thread: the outboxes of that worker's sessions, and the actor that brings them what was committed.
 
 use super::{Batch, Reply};
-use crate::protocol::{CloseCode, Dialect, Seq, SessionKey};
+use crate::protocol::{CloseCode, Encoding, Seq, SessionKey};
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use bytes::Bytes;
 use std::{
@@ -19,11 +19,14 @@ const MAILBOX: usize = 16;
 
 /// A session, as its hub sees it. None of these calls waits, and none comes back to the hub.
 pub trait Subscriber {
-    /// Which frames it is sent.
-    fn dialect(&self) -> Dialect;
+    /// How its frames are written.
+    fn encoding(&self) -> Encoding;
 
     /// Takes whole frames; the subscriber bounds what it keeps.
     fn send(&self, frames: &Bytes);
+
+    /// Takes one frame that is for this session alone, as JSON.
+    fn tell(&self, json: &[u8]);
 
     /// Ends the session, with a close frame after what was sent before.
     fn close(&self, code: CloseCode);
@@ -111,7 +114,7 @@ impl Hub {
                 if let (Some(subscriber), Some(after)) = (&slot.subscriber, slot.live_after)
                     && after < head
                 {
-                    let frames = batch.frames_after(after, subscriber.dialect());
+                    let frames = batch.frames_after(after, subscriber.encoding());
                     if !frames.is_empty() {
                         subscriber.send(&frames);
                     }
@@ -119,10 +122,10 @@ impl Hub {
             }
             self.head.set(head);
         }
-        for Reply { session, frame } in replies {
+        for Reply { session, json } in replies {
             let addressee = slots.get(session.slot as usize).filter(|slot| slot.generation == session.generation);
             if let Some(subscriber) = addressee.and_then(|slot| slot.subscriber.as_ref()) {
-                subscriber.send(frame);
+                subscriber.tell(json);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! From committed events to the outboxes of sessions. Knows the protocol, and neither the database nor the sockets.
 
 pub mod batch;
+pub mod deflate;
 pub mod hub;
 pub mod roster;
 

@@ -2,10 +2,14 @@
 
 use super::{Site, handshake, identity, problem::Problem, takeover::OnUpgrade};
 use crate::{
-    protocol::{Dialect, Refusal, session::NATTER_V1},
+    protocol::{Deflate, Dialect, Refusal, deflate, session::NATTER_V1},
     session::{Identity, Port, Session, turn_away},
 };
-use actix_web::{HttpRequest, HttpResponse, ResponseError, http::header::SEC_WEBSOCKET_PROTOCOL, web::Data};
+use actix_web::{
+    HttpRequest, HttpResponse, ResponseError,
+    http::header::{HeaderValue, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL},
+    web::Data,
+};
 use std::rc::Rc;
 
 /// What the sessions of a worker share, as the application's data. Only the instance of the application that serves upgrades has
@@ -25,11 +29,16 @@ pub(super) async fn upgrade(request: HttpRequest, site: Data<Site>) -> Result<Ht
         return Err(Problem::unavailable("the server is starting: try again"));
     };
     let mut response = match actix_web_actors::ws::handshake_with_protocols(&request, &[NATTER_V1]) {
-        Ok(mut response) => response.finish(),
+        Ok(response) => response,
         Err(refused) => return Ok(refused.error_response()),
     };
+    let agreed = if port.compression { deflate::agree(extensions(&request)) } else { None };
+    if let Some(agreed) = agreed {
+        response.insert_header((SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(agreed.answer)));
+    }
+    let mut response = response.finish();
     let dialect = if response.headers().contains_key(SEC_WEBSOCKET_PROTOCOL) { Dialect::NatterV1 } else { Dialect::Classic };
-    let identity = identify(&request, dialect);
+    let identity = identify(&request, dialect, agreed.map(|agreed| agreed.deflate));
     response.extensions_mut().insert(OnUpgrade::new(move |stream, early| match identity {
         Ok(identity) => Session::open(stream, &early, identity, port, Box::new(permit)),
         Err(refusal) => turn_away(stream, refusal, Box::new(permit)),
@@ -38,11 +47,16 @@ pub(super) async fn upgrade(request: HttpRequest, site: Data<Site>) -> Result<Ht
 }
 
 /// Who connects, and where they stopped.
-fn identify(request: &HttpRequest, dialect: Dialect) -> Result<Identity, Refusal> {
+fn identify(request: &HttpRequest, dialect: Dialect, deflate: Option<Deflate>) -> Result<Identity, Refusal> {
     let user = identity::user(request)?;
     let cursor = match dialect {
         Dialect::Classic => None,
         Dialect::NatterV1 => identity::cursor(request)?,
     };
-    Ok(Identity { user, dialect, cursor })
+    Ok(Identity { user, dialect, deflate, cursor })
+}
+
+/// What extensions the client offers.
+fn extensions(request: &HttpRequest) -> impl Iterator<Item = &str> {
+    request.headers().get_all(SEC_WEBSOCKET_EXTENSIONS).filter_map(|offers| offers.to_str().ok())
 }

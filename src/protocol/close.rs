@@ -14,6 +14,8 @@ pub enum CloseCode {
     Unsupported,
     /// A text frame that is not UTF-8.
     InvalidUtf8,
+    /// A compressed message that is not DEFLATE.
+    InvalidDeflate,
     /// What the client asked for at its connect can't be done.
     Policy,
     /// A frame or message above the limit.
@@ -37,7 +39,7 @@ impl CloseCode {
             Self::GoingAway => 1001,
             Self::ProtocolError => 1002,
             Self::Unsupported => 1003,
-            Self::InvalidUtf8 => 1007,
+            Self::InvalidUtf8 | Self::InvalidDeflate => 1007,
             Self::Policy => 1008,
             Self::TooLarge => 1009,
             Self::TryAgainLater => 1013,
@@ -56,6 +58,7 @@ impl CloseCode {
             Self::ProtocolError => "websocket protocol error",
             Self::Unsupported => "binary frames are not supported: send JSON as text",
             Self::InvalidUtf8 => "text is not valid UTF-8",
+            Self::InvalidDeflate => "compressed message is not valid DEFLATE",
             Self::Policy => "what you asked for is invalid: see the error before this",
             Self::TooLarge => "frame too large",
             Self::TryAgainLater => "try again later",

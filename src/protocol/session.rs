@@ -1,5 +1,7 @@
 //! What the rest of the server knows of a session: its address, its dialect, and the name it gave to a request.
 
+use super::Deflate;
+
 /// Which frames a session is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {
@@ -7,6 +9,15 @@ pub enum Dialect {
     Classic,
     /// The subprotocol `natter.v1`.
     NatterV1,
+}
+
+/// How a session's frames are written. Sessions with the same encoding share them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Encoding {
+    /// Their words.
+    pub dialect: Dialect,
+    /// Whether and how they are compressed.
+    pub deflate: Option<Deflate>,
 }
 
 /// The subprotocol by which a client asks for [`Dialect::NatterV1`].

@@ -56,11 +56,28 @@ impl Opcode {
     }
 }
 
+/// The longest header of a frame without a mask.
+pub const MAX_HEADER: usize = 10;
+
+/// The last frame of its message.
+const FIN: u8 = 0x80;
+
+/// Compressed by permessage-deflate.
+const RSV1: u8 = 0x40;
+
 /// Appends one whole frame.
-#[expect(clippy::cast_possible_truncation, reason = "each arm knows that the length fits")]
 pub fn write(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
-    const FIN: u8 = 0x80;
-    out.push(FIN | opcode.bits());
+    write_frame(out, FIN | opcode.bits(), payload);
+}
+
+/// Appends one whole frame whose payload was compressed.
+pub fn write_compressed(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
+    write_frame(out, FIN | RSV1 | opcode.bits(), payload);
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "each arm knows that the length fits")]
+fn write_frame(out: &mut Vec<u8>, first: u8, payload: &[u8]) {
+    out.push(first);
     match payload.len() {
         short @ 0..126 => out.push(short as u8),
         medium @ 126..65_536 => {
@@ -78,7 +95,7 @@ pub fn write(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
 /// One whole frame on its own.
 #[must_use]
 pub fn frame(opcode: Opcode, payload: &[u8]) -> Bytes {
-    let mut out = Vec::with_capacity(payload.len() + 10);
+    let mut out = Vec::with_capacity(payload.len() + MAX_HEADER);
     write(&mut out, opcode, payload);
     out.into()
 }

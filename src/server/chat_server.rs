@@ -4,10 +4,7 @@ use crate::{
     chat::{Chat, Outcome},
     delivery::{Batch, Deliver, Reply, Roster},
     protocol::{
-        Answer, Change, Committed, ConversationKind, Event, Origin, Refusal, Seq, SessionKey, UserId,
-        command::Request,
-        frame,
-        websocket::{self, Opcode},
+        Answer, Change, Committed, ConversationKind, Event, Origin, Refusal, Seq, SessionKey, UserId, command::Request, frame,
     },
     session::{Connect, Disconnect, Submit},
 };
@@ -56,7 +53,7 @@ impl ChatServer {
             match self.chat.run(user, origin.clone(), command) {
                 Outcome::Queued => {}
                 Outcome::Refused(answer) => replies.extend(reply_to(&answer)),
-                Outcome::Told(json) => replies.push(text(session, &json)),
+                Outcome::Told(json) => replies.push(Reply { session, json }),
                 Outcome::Reading(_) if self.reading >= READS => {
                     let refusal = Refusal::unavailable("the server is busy reading: try again");
                     replies.extend(reply_to(&Answer { to: origin, outcome: Err(refusal) }));
@@ -72,7 +69,7 @@ impl ChatServer {
         self.reading += 1;
         ctx.spawn(reading.into_actor(self).map(move |json, server, ctx| {
             server.reading -= 1;
-            server.reply(session, vec![text(session, &json)], ctx);
+            server.reply(session, vec![Reply { session, json }], ctx);
         }));
     }
 
@@ -121,11 +118,7 @@ fn reply_to(answer: &Answer) -> Option<Reply> {
         (Ok(_), None) => return None,
         (Err(refusal), request_id) => frame::error(request_id.as_ref(), refusal),
     };
-    Some(text(to.session, &json))
-}
-
-fn text(session: SessionKey, json: &[u8]) -> Reply {
-    Reply { session, frame: websocket::frame(Opcode::Text, json) }
+    Some(Reply { session: to.session, json })
 }
 
 /// The lines that users of the Node server know. Never a message's content.

@@ -1,8 +1,8 @@
 //! One connected client: reads frames, answers what concerns the connection, and forwards commands to the server.
 
 use super::{
-    decoder::{Bounds, Decoder, Incoming},
-    header::Violation,
+    connection::{Connection, Message},
+    decoder::Bounds,
     liveness::HEARTBEAT_TICKS,
     outbox::Outbox,
     port::{Connect, Disconnect, Identity, Port, Submit},
@@ -15,7 +15,6 @@ use crate::{
         command::Request,
         decode::{Refused, decode},
         frame,
-        websocket::{self, Opcode},
         welcome::Welcome,
     },
 };
@@ -23,31 +22,20 @@ use actix::{Actor, ActorContext, ActorFuture, AsyncContext, Context, WrapFuture,
 use actix_rt::net::TcpStream;
 use std::{
     any::Any,
-    cell::RefCell,
     ops::ControlFlow,
     pin::Pin,
     rc::Rc,
     sync::Arc,
     task::{Poll, ready},
 };
-use tokio::io::ReadBuf;
 use uuid::Uuid;
-
-/// Bytes that one read takes at most.
-const READ: usize = 64 * 1024;
 
 /// Bytes of one session that may be under way; past them, it is not read from until some are carried out.
 const UNDER_WAY: usize = 256 * 1024;
 
-thread_local! {
-    /// One buffer a worker for what was just read: an idle session has none.
-    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
-}
-
 /// A live session.
 pub struct Session {
-    outbox: Rc<Outbox>,
-    decoder: Decoder,
+    connection: Connection,
     identity: Identity,
     port: Rc<Port>,
     /// The connection's place among all: given back before the server hears that the session has ended.
@@ -57,19 +45,6 @@ pub struct Session {
     window: Option<Arc<Window>>,
     /// What came with the handshake, until the session has started.
     early: Vec<u8>,
-    phase: Phase,
-}
-
-/// How far the conversation with the peer has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// Frames are read and answered.
-    Open,
-    /// The peer broke the protocol. What else it sends is read and thrown away: closing a socket with unread bytes would reset
-    /// it, and the peer would never see why.
-    Parting,
-    /// The peer said goodbye, and was answered.
-    Parted,
 }
 
 /// The session's place in its hub and in the server's roster, given back however it ends, a panic included.
@@ -102,80 +77,45 @@ impl Session {
             }
         };
         let presence = Presence { registration, announced, port: Rc::clone(&port) };
-        let (decoder, early, phase) = (Decoder::default(), early.to_vec(), Phase::Open);
-        Self { outbox, decoder, identity, port, _permit: permit, presence, window: None, early, phase }.start();
+        let (connection, early) = (Connection::new(outbox), early.to_vec());
+        Self { connection, identity, port, _permit: permit, presence, window: None, early }.start();
     }
 
     fn bounds(&self) -> Bounds {
-        Bounds { message_bytes: self.port.limits.frame_bytes, fragments: self.port.fragments }
+        Bounds {
+            message_bytes: self.port.limits.frame_bytes,
+            fragments: self.port.fragments,
+            deflate: self.identity.deflate.is_some(),
+        }
     }
 
-    /// Takes what was just read: connection business is done at once, commands are forwarded together.
-    fn input(&mut self, bytes: &mut [u8]) {
-        self.outbox.heard();
-        if self.phase != Phase::Open {
+    /// Takes what came with the handshake.
+    fn take_early(&mut self) {
+        let mut early = std::mem::take(&mut self.early);
+        if early.is_empty() {
             return;
         }
-        let length = bytes.len();
-        let mut requests = Vec::new();
-        let mut decoder = std::mem::take(&mut self.decoder);
-        let result = decoder.decode(bytes, self.bounds(), &mut |incoming| self.hear(&incoming, &mut requests));
-        self.decoder = decoder;
-        self.submit(requests, length);
-        if let Err(violation) = result {
-            let code = match violation {
-                Violation::Protocol => CloseCode::ProtocolError,
-                Violation::Utf8 => CloseCode::InvalidUtf8,
-                Violation::TooLarge => CloseCode::TooLarge,
-            };
-            self.part(Phase::Parting, code);
+        let bounds = self.bounds();
+        let mut heard = Heard::default();
+        let Self { connection, identity, port, .. } = self;
+        connection.input(&mut early, bounds, &mut |outbox, message| heard.hear(message, outbox, *identity, port));
+        self.submit(heard);
+    }
+
+    /// Reads once, and forwards the commands that came together.
+    fn poll_read(&mut self, cx: &mut std::task::Context<'_>) -> Poll<ControlFlow<()>> {
+        if let Some(window) = &self.window {
+            ready!(window.poll_room(UNDER_WAY, cx));
         }
+        let bounds = self.bounds();
+        let mut heard = Heard::default();
+        let Self { connection, identity, port, .. } = self;
+        let flow = ready!(connection.poll_read(cx, bounds, &mut |outbox, message| heard.hear(message, outbox, *identity, port)));
+        self.submit(heard);
+        Poll::Ready(flow)
     }
 
-    fn hear(&mut self, incoming: &Incoming<'_>, requests: &mut Vec<Request>) -> ControlFlow<()> {
-        match incoming {
-            // Answers could no longer be told.
-            Incoming::Text(_) if self.outbox.is_closing() => ControlFlow::Continue(()),
-            Incoming::Text(text) => {
-                match decode(text, self.identity.dialect, &self.port.limits) {
-                    Ok(request) => {
-                        log::info!("📨 WS: Received message from user {}: {}", self.identity.user, request.command.name());
-                        requests.push(request);
-                    }
-                    Err(Refused { request_id, refusal }) => self.refuse(request_id.as_ref(), &refusal),
-                }
-                ControlFlow::Continue(())
-            }
-            Incoming::Ping(payload) => {
-                self.outbox.pong(payload);
-                ControlFlow::Continue(())
-            }
-            Incoming::Pong => ControlFlow::Continue(()),
-            Incoming::Binary => {
-                self.part(Phase::Parting, CloseCode::Unsupported);
-                ControlFlow::Break(())
-            }
-            Incoming::Close => {
-                self.part(Phase::Parted, CloseCode::Normal);
-                ControlFlow::Break(())
-            }
-        }
-    }
-
-    /// Sends the close frame, or answers the peer's, and listens to nothing more.
-    fn part(&mut self, phase: Phase, code: CloseCode) {
-        self.phase = phase;
-        self.outbox.close(code);
-    }
-
-    fn refuse(&self, request_id: Option<&RequestId>, refusal: &Refusal) {
-        // Neither the frame nor the message: both may hold what was said.
-        log::debug!("refused a frame of user {}: {}, field {:?}", self.identity.user, refusal.code.as_str(), refusal.field);
-        self.outbox.send(&websocket::frame(Opcode::Text, &frame::error(request_id, refusal)));
-    }
-
-    /// Forwards what was asked for with these `bytes`.
-    fn submit(&mut self, requests: Vec<Request>, bytes: usize) {
+    fn submit(&mut self, Heard { requests, bytes }: Heard) {
         if requests.is_empty() {
             return;
         }
@@ -184,14 +124,49 @@ impl Session {
         let Err(SendError::Full(submit) | SendError::Closed(submit)) = self.port.submit.try_send(submit) else { return };
         let refusal = Refusal::unavailable("the server is busy: nothing was stored, try again");
         for request in submit.requests {
-            self.refuse(request.request_id.as_ref(), &refusal);
+            refuse(self.connection.outbox(), self.identity.user, request.request_id.as_ref(), &refusal);
         }
     }
+}
 
-    /// Whether both sides have said goodbye, and all that was to be said is out.
-    fn is_over(&self) -> bool {
-        self.phase == Phase::Parted && self.outbox.is_flushed()
+/// What came with one read.
+#[derive(Default)]
+struct Heard {
+    requests: Vec<Request>,
+    /// Bytes of their text, as it is once inflated.
+    bytes: usize,
+}
+
+impl Heard {
+    /// Reads a command from a message, or refuses it.
+    fn hear(&mut self, message: Message<'_>, outbox: &Outbox, identity: Identity, port: &Port) -> ControlFlow<CloseCode> {
+        let text = match message {
+            // Answers could no longer be told.
+            Message::Text(_) if outbox.is_closing() => return ControlFlow::Continue(()),
+            Message::Text(text) => text,
+            Message::Binary(_) => return ControlFlow::Break(CloseCode::Unsupported),
+        };
+        match decode(text, identity.dialect, &port.limits) {
+            // Only what is compressed can be so much: one read may inflate to a thousand times its size.
+            Ok(Request { request_id, .. }) if self.bytes > UNDER_WAY + port.limits.frame_bytes => {
+                let refusal = Refusal::unavailable("too much at once: nothing was stored, try again");
+                refuse(outbox, identity.user, request_id.as_ref(), &refusal);
+            }
+            Ok(request) => {
+                log::info!("📨 WS: Received message from user {}: {}", identity.user, request.command.name());
+                self.bytes += text.len();
+                self.requests.push(request);
+            }
+            Err(Refused { request_id, refusal }) => refuse(outbox, identity.user, request_id.as_ref(), &refusal),
+        }
+        ControlFlow::Continue(())
     }
+}
+
+fn refuse(outbox: &Outbox, user: UserId, request_id: Option<&RequestId>, refusal: &Refusal) {
+    // Neither the frame nor the message: both may hold what was said.
+    log::debug!("refused a frame of user {user}: {}, field {:?}", refusal.code.as_str(), refusal.field);
+    outbox.tell(&frame::error(request_id, refusal));
 }
 
 /// `WELCOME`, before anything else.
@@ -204,27 +179,24 @@ fn greet(outbox: &Outbox, identity: Identity, port: &Port) {
         heartbeat_ms: u64::from(HEARTBEAT_TICKS) * SWEEP.as_secs() * 1_000,
         limits: port.limits,
     };
-    outbox.send(&websocket::frame(Opcode::Text, &frame::welcome(&welcome)));
+    outbox.tell(&frame::welcome(&welcome));
 }
 
 impl Actor for Session {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let mut early = std::mem::take(&mut self.early);
-        if !early.is_empty() {
-            self.input(&mut early);
-        }
+        self.take_early();
         ctx.spawn(ReadLoop);
         if let Some(cursor) = self.identity.cursor {
             let registration = Rc::clone(&self.presence.registration);
-            let resuming = resume(Rc::clone(&self.outbox), registration, cursor, Rc::clone(&self.port));
+            let resuming = resume(Rc::clone(self.connection.outbox()), registration, cursor, Rc::clone(&self.port));
             ctx.spawn(resuming.into_actor(self));
         }
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        self.outbox.cut();
+        self.connection.outbox().cut();
     }
 }
 
@@ -252,24 +224,8 @@ impl ActorFuture<Session> for ReadLoop {
         ctx: &mut Context<Session>,
         cx: &mut std::task::Context<'_>,
     ) -> Poll<()> {
-        SCRATCH.with_borrow_mut(|scratch| {
-            loop {
-                if let Some(window) = &session.window {
-                    ready!(window.poll_room(UNDER_WAY, cx));
-                }
-                let mut buffer = ReadBuf::new(scratch);
-                let read = ready!(session.outbox.poll_read(cx, &mut buffer));
-                let bytes = buffer.filled_mut();
-                if read.is_err() || bytes.is_empty() {
-                    ctx.stop();
-                    return Poll::Ready(());
-                }
-                session.input(bytes);
-                if session.is_over() {
-                    ctx.stop();
-                    return Poll::Ready(());
-                }
-            }
-        })
+        while ready!(session.poll_read(cx)).is_continue() {}
+        ctx.stop();
+        Poll::Ready(())
     }
 }

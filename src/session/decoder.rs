@@ -3,15 +3,18 @@
 //! A whole frame is unmasked where it lies and handed on without a copy. Only what is incomplete is kept: part of a header, or
 //! the payload so far, never more than the limit, and never before the header was looked at.
 
-use super::header::{Header, MAX_HEADER, Violation, unmask};
+use super::{
+    header::{Header, MAX_HEADER, Violation, unmask},
+    inflate::inflate,
+};
 use crate::protocol::websocket::Opcode;
 use std::ops::ControlFlow;
 
 /// What a client sent.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Incoming<'a> {
     Text(&'a str),
-    Binary,
+    Binary(&'a [u8]),
     Ping(&'a [u8]),
     Pong,
     Close,
@@ -19,11 +22,13 @@ pub(super) enum Incoming<'a> {
 
 /// What a message may have.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    /// Bytes of one message, over all its frames.
-    pub(super) message_bytes: usize,
+pub struct Bounds {
+    /// Bytes of one message, over all its frames, compressed as well as not.
+    pub message_bytes: usize,
     /// Frames of one message: a million empty ones would cost no memory, but a core.
-    pub(super) fragments: u32,
+    pub fragments: u32,
+    /// Whether messages may be compressed.
+    pub deflate: bool,
 }
 
 /// The state between two reads: a few bytes while nothing is incomplete.
@@ -54,6 +59,7 @@ struct Partial {
 #[derive(Debug)]
 struct Assembly {
     text: bool,
+    compressed: bool,
     data: Vec<u8>,
     /// How much of `data` is known to be UTF-8; what follows is the start of a character.
     valid: usize,
@@ -69,12 +75,12 @@ impl Decoder {
         while !bytes.is_empty() {
             let taken;
             if self.partial.as_ref().is_some_and(|partial| partial.frame.is_some()) {
-                taken = self.take_payload(bytes, each)?;
+                taken = self.take_payload(bytes, bounds, each)?;
             } else {
                 let Some((header, length)) = self.take_header(bytes)? else { return Ok(()) };
                 self.check(&header, bounds)?;
                 bytes = &mut bytes[length..];
-                taken = self.start_frame(header, bytes, each)?;
+                taken = self.start_frame(header, bytes, bounds, each)?;
             }
             let (ControlFlow::Continue(()), taken) = taken else { return Ok(()) };
             bytes = &mut bytes[taken..];
@@ -104,6 +110,9 @@ impl Decoder {
 
     /// Whether this frame may come now, and whether its message stays within the bounds: asked before anything is kept.
     fn check(&self, header: &Header, bounds: Bounds) -> Result<(), Violation> {
+        if header.compressed && !bounds.deflate {
+            return Err(Violation::Protocol);
+        }
         let message = self.partial.as_ref().and_then(|partial| partial.message.as_ref());
         let (so_far, fragments) = match (header.opcode, message) {
             (Opcode::Close | Opcode::Ping | Opcode::Pong, _) => return Ok(()),
@@ -116,18 +125,25 @@ impl Decoder {
     }
 
     /// Hands the frame on where all of it is here; else keeps what is.
-    fn start_frame(&mut self, header: Header, bytes: &mut [u8], each: &mut Listener<'_>) -> Result<Progress, Violation> {
+    fn start_frame(
+        &mut self,
+        header: Header,
+        bytes: &mut [u8],
+        bounds: Bounds,
+        each: &mut Listener<'_>,
+    ) -> Result<Progress, Violation> {
         let length = usize::try_from(header.length).map_err(|_| Violation::TooLarge)?;
         let unfragmented = header.fin && header.opcode != Opcode::Continuation;
         if unfragmented && let Some(payload) = bytes.get_mut(..length) {
             unmask(payload, header.mask, 0);
-            return Ok((whole(header.opcode, payload, each)?, length));
+            let flow = unpacked(header.opcode, header.compressed, payload, bounds, each)?;
+            return Ok((flow, length));
         }
         let partial = self.partial.get_or_insert_default();
         match header.opcode {
             Opcode::Text | Opcode::Binary => {
-                let text = header.opcode == Opcode::Text;
-                partial.message = Some(Assembly { text, data: Vec::new(), valid: 0, fragments: 1 });
+                let (text, compressed) = (header.opcode == Opcode::Text, header.compressed);
+                partial.message = Some(Assembly { text, compressed, data: Vec::new(), valid: 0, fragments: 1 });
             }
             Opcode::Continuation => {
                 if let Some(message) = &mut partial.message {
@@ -137,11 +153,11 @@ impl Decoder {
             Opcode::Close | Opcode::Ping | Opcode::Pong => partial.control.clear(),
         }
         partial.frame = Some((header, 0));
-        self.take_payload(bytes, each)
+        self.take_payload(bytes, bounds, each)
     }
 
     /// Keeps the next part of the current frame's payload; finishes the frame, and with it perhaps the message.
-    fn take_payload(&mut self, bytes: &mut [u8], each: &mut Listener<'_>) -> Result<Progress, Violation> {
+    fn take_payload(&mut self, bytes: &mut [u8], bounds: Bounds, each: &mut Listener<'_>) -> Result<Progress, Violation> {
         let nothing = (ControlFlow::Continue(()), 0);
         let Some(partial) = &mut self.partial else { return Ok(nothing) };
         let Some((header, came)) = partial.frame else { return Ok(nothing) };
@@ -155,7 +171,7 @@ impl Decoder {
             partial.control.extend_from_slice(part);
             if frame_ends { whole(header.opcode, &partial.control, each)? } else { ControlFlow::Continue(()) }
         } else {
-            partial.take_data(part, frame_ends && header.fin, each)?
+            partial.take_data(part, frame_ends && header.fin, bounds, each)?
         };
         if self.partial.as_ref().is_some_and(|partial| partial.frame.is_none() && partial.message.is_none()) {
             self.partial = None;
@@ -169,10 +185,16 @@ type Progress = (ControlFlow<()>, usize);
 
 impl Partial {
     /// Adds to the message; bad UTF-8 is found as soon as it is there, not at the message's end.
-    fn take_data(&mut self, part: &[u8], message_ends: bool, each: &mut Listener<'_>) -> Result<ControlFlow<()>, Violation> {
+    fn take_data(
+        &mut self,
+        part: &[u8],
+        message_ends: bool,
+        bounds: Bounds,
+        each: &mut Listener<'_>,
+    ) -> Result<ControlFlow<()>, Violation> {
         let Some(message) = &mut self.message else { return Ok(ControlFlow::Continue(())) };
         message.data.extend_from_slice(part);
-        if message.text {
+        if message.text && !message.compressed {
             match std::str::from_utf8(&message.data[message.valid..]) {
                 Ok(_) => message.valid = message.data.len(),
                 Err(error) if error.error_len().is_none() && !message_ends => message.valid += error.valid_up_to(),
@@ -183,17 +205,28 @@ impl Partial {
             return Ok(ControlFlow::Continue(()));
         }
         let opcode = if message.text { Opcode::Text } else { Opcode::Binary };
-        let data = std::mem::take(&mut message.data);
+        let (compressed, data) = (message.compressed, std::mem::take(&mut message.data));
         self.message = None;
-        whole(opcode, &data, each)
+        unpacked(opcode, compressed, &data, bounds, each)
     }
+}
+
+/// Hands on a frame, or a message, of which everything is here, as it was before it was compressed.
+fn unpacked(
+    opcode: Opcode,
+    compressed: bool,
+    payload: &[u8],
+    bounds: Bounds,
+    each: &mut Listener<'_>,
+) -> Result<ControlFlow<()>, Violation> {
+    if compressed { whole(opcode, &inflate(payload, bounds.message_bytes)?, each) } else { whole(opcode, payload, each) }
 }
 
 /// Hands on a frame, or a message, of which everything is here.
 fn whole(opcode: Opcode, payload: &[u8], each: &mut Listener<'_>) -> Result<ControlFlow<()>, Violation> {
     let incoming = match opcode {
         Opcode::Text => Incoming::Text(std::str::from_utf8(payload).map_err(|_| Violation::Utf8)?),
-        Opcode::Binary | Opcode::Continuation => Incoming::Binary,
+        Opcode::Binary | Opcode::Continuation => Incoming::Binary(payload),
         Opcode::Ping => Incoming::Ping(payload),
         Opcode::Pong => Incoming::Pong,
         Opcode::Close => {

@@ -9,6 +9,8 @@ pub(super) enum Violation {
     Protocol,
     /// Text that is not UTF-8: 1007.
     Utf8,
+    /// A compressed message that is not DEFLATE: 1007.
+    Deflate,
     /// Above a limit: 1009.
     TooLarge,
 }
@@ -21,6 +23,8 @@ pub(super) const MAX_HEADER: usize = 14;
 pub(super) struct Header {
     pub(super) opcode: Opcode,
     pub(super) fin: bool,
+    /// RSV1 is set: the message that begins with this frame is compressed, if that was agreed on.
+    pub(super) compressed: bool,
     pub(super) mask: [u8; 4],
     /// Bytes of payload, as announced.
     pub(super) length: u64,
@@ -30,11 +34,20 @@ impl Header {
     /// The header at the start of `bytes` with its own length, or `None` while it is incomplete.
     pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, Violation> {
         const FIN: u8 = 0x80;
-        const RESERVED: u8 = 0x70;
+        const COMPRESSED: u8 = 0x40;
+        const RESERVED: u8 = 0x30;
         const MASKED: u8 = 0x80;
         const LONGEST_CONTROL: u64 = 125;
         let [first, second, rest @ ..] = bytes else { return Ok(None) };
         let opcode = Opcode::of(*first).ok_or(Violation::Protocol)?;
+        let compressed = first & COMPRESSED != 0;
+        let may_be_compressed = match opcode {
+            Opcode::Text | Opcode::Binary => true,
+            Opcode::Continuation | Opcode::Close | Opcode::Ping | Opcode::Pong => false,
+        };
+        if compressed && !may_be_compressed {
+            return Err(Violation::Protocol);
+        }
         if first & RESERVED != 0 || second & MASKED == 0 {
             return Err(Violation::Protocol);
         }
@@ -54,7 +67,7 @@ impl Header {
             return Err(Violation::Protocol);
         }
         let Some((mask, rest)) = rest.split_first_chunk() else { return Ok(None) };
-        Ok(Some((Self { opcode, fin, mask: *mask, length }, bytes.len() - rest.len())))
+        Ok(Some((Self { opcode, fin, compressed, mask: *mask, length }, bytes.len() - rest.len())))
     }
 }
 

@@ -10,9 +10,9 @@ use super::{
     port::Identity,
 };
 use crate::{
-    delivery::Subscriber,
+    delivery::{Subscriber, deflate},
     protocol::{
-        CloseCode, Dialect,
+        CloseCode, Encoding,
         websocket::{self, Opcode},
     },
 };
@@ -38,7 +38,7 @@ const CLOSE_TICKS: u8 = 2;
 const PIECES: usize = 64;
 
 /// One session's socket, with what waits to be written to it.
-pub(super) struct Outbox {
+pub struct Outbox {
     stream: RefCell<TcpStream>,
     state: RefCell<State>,
     identity: Identity,
@@ -69,7 +69,8 @@ struct State {
 
 impl Outbox {
     /// The outbox of a socket, to which nothing was written since the upgrade.
-    pub(super) fn new(stream: TcpStream, identity: Identity, bound: usize) -> Rc<Self> {
+    #[must_use]
+    pub fn new(stream: TcpStream, identity: Identity, bound: usize) -> Rc<Self> {
         Rc::new_cyclic(|this| Self {
             stream: RefCell::new(stream),
             state: RefCell::default(),
@@ -134,7 +135,7 @@ impl Outbox {
     }
 
     /// Ends the connection in both directions, now. The session's read finds out.
-    pub(super) fn cut(&self) {
+    pub fn cut(&self) {
         self.shutdown(Shutdown::Both);
     }
 
@@ -285,8 +286,8 @@ impl State {
 }
 
 impl Subscriber for Outbox {
-    fn dialect(&self) -> Dialect {
-        self.identity.dialect
+    fn encoding(&self) -> Encoding {
+        Encoding { dialect: self.identity.dialect, deflate: self.identity.deflate }
     }
 
     fn send(&self, frames: &Bytes) {
@@ -298,6 +299,12 @@ impl Subscriber for Outbox {
         } else {
             self.give_up();
         }
+    }
+
+    fn tell(&self, json: &[u8]) {
+        let mut frame = Vec::with_capacity(json.len() + websocket::MAX_HEADER);
+        deflate::write(&mut frame, Opcode::Text, json, self.identity.deflate);
+        self.send(&frame.into());
     }
 
     fn close(&self, code: CloseCode) {

@@ -3,7 +3,7 @@
 use crate::{
     delivery::Hub,
     protocol::{
-        Dialect, Limits, Seq, SessionKey, Share, UserId,
+        Deflate, Dialect, Limits, Seq, SessionKey, Share, UserId,
         command::Request,
         resume::{Cursor, Missed},
     },
@@ -20,6 +20,8 @@ pub struct Identity {
     pub user: UserId,
     /// Which frames they are sent.
     pub dialect: Dialect,
+    /// Whether and how messages are compressed, in both directions.
+    pub deflate: Option<Deflate>,
     /// Where they stopped, if they were here before. The classic dialect has no cursor.
     pub cursor: Option<Cursor>,
 }
@@ -44,6 +46,8 @@ pub struct Port {
     pub limits: Limits,
     /// Frames that one message may be cut into.
     pub fragments: u32,
+    /// Whether clients may have their messages compressed.
+    pub compression: bool,
     /// Bytes that may wait for a peer that does not read; more closes it with 4100.
     pub outbox_bytes: usize,
 }

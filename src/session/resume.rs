@@ -5,11 +5,11 @@ use super::{
     port::{Port, Unreadable},
 };
 use crate::{
-    delivery::{Registration, Subscriber},
+    delivery::{Registration, Subscriber, deflate},
     protocol::{
-        CloseCode, Dialect, Event, Seq, frame,
+        CloseCode, Deflate, Dialect, Event, Seq, frame,
         resume::{Cursor, Reset, ResetReason, Resumed},
-        websocket::{self, Opcode},
+        websocket::Opcode,
     },
 };
 use std::rc::Rc;
@@ -17,11 +17,11 @@ use std::rc::Rc;
 /// Tells a session what it missed since its cursor, and makes it live.
 pub(super) async fn resume(outbox: Rc<Outbox>, registration: Rc<Registration>, cursor: Cursor, port: Rc<Port>) {
     match catch_up(&outbox, &registration, cursor, &port).await {
-        Ok(Ok(to)) => send(&outbox, &frame::resumed(Resumed { from: cursor.since, to })),
+        Ok(Ok(to)) => outbox.tell(&frame::resumed(Resumed { from: cursor.since, to })),
         Ok(Err(reason)) => {
             let seq = port.hub.head();
             registration.go_live(seq);
-            send(&outbox, &frame::reset(Reset { seq, reason }));
+            outbox.tell(&frame::reset(Reset { seq, reason }));
         }
         Err(Unreadable) => outbox.close(CloseCode::TryAgainLater),
     }
@@ -46,7 +46,7 @@ async fn catch_up(
     while at < port.hub.head() {
         let Some(missed) = port.log.after(at).await? else { return Ok(Err(ResetReason::Expired)) };
         at = missed.reaches;
-        outbox.send(&encode(&missed.events));
+        outbox.send(&encode(&missed.events, outbox.encoding().deflate));
         // Backpressure: the next page is read when this one has left.
         if !outbox.flushed().await {
             break;
@@ -61,17 +61,13 @@ async fn is_in_log(seq: Seq, port: &Port) -> Result<bool, Unreadable> {
     Ok(port.log.after(Seq(seq.0 - 1)).await?.is_some())
 }
 
-fn encode(events: &[Event]) -> bytes::Bytes {
+fn encode(events: &[Event], deflate: Option<Deflate>) -> bytes::Bytes {
     let mut frames = Vec::new();
     let mut json = Vec::new();
     for event in events {
         json.clear();
         frame::event(event, Dialect::NatterV1, &mut json);
-        websocket::write(&mut frames, Opcode::Text, &json);
+        deflate::write(&mut frames, Opcode::Text, &json, deflate);
     }
     frames.into()
-}
-
-fn send(outbox: &Outbox, json: &[u8]) {
-    outbox.send(&websocket::frame(Opcode::Text, json));
 }

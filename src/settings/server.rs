@@ -14,6 +14,8 @@ pub struct ServerSettings {
     pub workers: usize,
     /// WebSocket connections at most.
     pub max_connections: usize,
+    /// Whether clients may have their messages compressed.
+    pub compression: bool,
 }
 
 impl ServerSettings {
@@ -35,6 +37,7 @@ impl ServerSettings {
             port: source.integer("server.port", 0..=u16::MAX),
             workers,
             max_connections: source.integer("server.max_connections", 1..=10_000_000),
+            compression: source.boolean("server.compression"),
         }
     }
 }

@@ -7,6 +7,7 @@ mod architecture;
 mod backup;
 mod bad_input;
 mod change;
+mod deflate;
 mod faults;
 mod frames;
 mod handshake;

@@ -16,6 +16,8 @@ pub(crate) struct RawSocket {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RawFrame {
     pub(crate) opcode: u8,
+    /// RSV1: the payload is compressed.
+    pub(crate) compressed: bool,
     pub(crate) payload: Vec<u8>,
 }
 
@@ -38,11 +40,16 @@ impl RawSocket {
 
     /// An upgraded socket of this user, in the classic dialect.
     pub(crate) async fn upgraded(server: &Server, user: i64) -> Self {
+        Self::upgraded_with(server, user, "").await.0
+    }
+
+    /// An upgraded socket of this user with further headers, and the head of the answer.
+    pub(crate) async fn upgraded_with(server: &Server, user: i64, headers: &str) -> (Self, String) {
         let mut socket = Self::open(server).await;
-        socket.write(format!("GET /ws?userId={user} HTTP/1.1\r\n{HANDSHAKE}\r\n").as_bytes()).await;
+        socket.write(format!("GET /ws?userId={user} HTTP/1.1\r\n{HANDSHAKE}{headers}\r\n").as_bytes()).await;
         let head = socket.read_head().await;
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
-        socket
+        (socket, head)
     }
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
@@ -75,7 +82,7 @@ impl RawSocket {
     async fn read_frame(&mut self) -> std::io::Result<RawFrame> {
         let mut head = [0; 2];
         self.stream.read_exact(&mut head).await?;
-        assert_eq!(head[0] & 0xf0, 0x80, "server frames are whole");
+        assert_eq!(head[0] & 0xb0, 0x80, "server frames are whole");
         let length = match head[1] {
             126 => usize::from(self.stream.read_u16().await?),
             127 => usize::try_from(self.stream.read_u64().await?).expect("a length"),
@@ -83,7 +90,7 @@ impl RawSocket {
         };
         let mut payload = vec![0; length];
         self.stream.read_exact(&mut payload).await?;
-        Ok(RawFrame { opcode: head[0] & 0x0f, payload })
+        Ok(RawFrame { opcode: head[0] & 0x0f, compressed: head[0] & 0x40 != 0, payload })
     }
 
     /// The code of the close frame that comes next, after which the connection ends.
