@@ -135,7 +135,9 @@ async fn follow(mut client: Client, since: i64, last: i64) {
 async fn what_can_not_be_resumed_is_reset_with_its_reason(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
     use sea_orm::ConnectionTrait;
     let database = TestDatabase::new(backend).await;
-    let server = Start::on(&database).env("NATTER_RESUME__MAX_EVENTS", "5").listening().await;
+    // One worker: what one session has seen, the next one's hub has handed out, too.
+    let start = Start::on(&database).env("NATTER_RESUME__MAX_EVENTS", "5").env("NATTER_SERVER__WORKERS", "1");
+    let server = start.listening().await;
     let (mut author, welcome) = Client::natter_v1(&server, 1).await;
     for _ in 0..10 {
         author.post(Kind::Chat, 1, "x").await;
