@@ -1,11 +1,10 @@
 //! `ChatServer`: takes the sessions' commands to the rules, and what was committed to the hubs. No feature's name stands here.
 
+use super::announce::announce;
 use crate::{
     chat::{Chat, Outcome},
     delivery::{Batch, Deliver, Reply, Roster},
-    protocol::{
-        Answer, Change, Committed, ConversationKind, Event, Origin, Refusal, Seq, SessionKey, UserId, command::Request, frame,
-    },
+    protocol::{Answer, Committed, Event, Origin, Refusal, Seq, SessionKey, UserId, command::Request, frame},
     session::{Connect, Disconnect, Submit},
 };
 use actix::{
@@ -86,7 +85,7 @@ impl ChatServer {
     /// behind by more than one batch.
     fn publish(&mut self, events: Vec<Event>, replies: Vec<Reply>) -> ResponseFuture<()> {
         for event in &events {
-            log_event(event, self.roster.users());
+            announce(event, self.roster.users());
         }
         let batch = Arc::new(Batch::new(events));
         self.published = batch.head().unwrap_or(self.published);
@@ -119,19 +118,6 @@ fn reply_to(answer: &Answer) -> Option<Reply> {
         (Err(refusal), request_id) => frame::error(request_id.as_ref(), refusal),
     };
     Some(Reply { session: to.session, json })
-}
-
-/// The lines that users of the Node server know. Never a message's content.
-fn log_event(event: &Event, users: usize) {
-    match &event.change {
-        Change::Posted(message) => match message.conversation.kind {
-            ConversationKind::Chat => log::info!("💬 WS: New message created with ID: {}", message.id),
-            ConversationKind::Support => log::info!("🆘 WS: New support message created with ID: {}", message.id),
-        },
-        Change::Edited(edited) => log::info!("✏️ WS: Message edited with ID: {}", edited.message_id),
-        Change::Deleted(deleted) => log::info!("🗑️ WS: Message deleted with ID: {}", deleted.message_id),
-    }
-    log::info!("📡 WS: Message broadcast sent to {users} users");
 }
 
 impl Actor for ChatServer {
