@@ -38,11 +38,18 @@ const BACKLOG: i32 = 4_096;
 /// What the kernel may hold for a peer that does not read, in bytes; it would let it grow to megabytes.
 const SEND_BUFFER: usize = 128 * 1024;
 
-/// Listens on `address`. Accepted sockets inherit the size of the send buffer.
+/// How long what was sent to a peer may stay unconfirmed, where the system has such a limit: as long as a heartbeat and its answer may take. The kernel would give a
+/// peer that has vanished a quarter of an hour.
+#[cfg(target_os = "linux")]
+const UNCONFIRMED: Duration = Duration::from_secs(35);
+
+/// Listens on `address`. Accepted sockets inherit the size of the send buffer and the time for what is unconfirmed.
 pub(super) fn listen_on(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.set_send_buffer_size(SEND_BUFFER)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(UNCONFIRMED))?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
