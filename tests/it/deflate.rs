@@ -2,18 +2,14 @@
 
 use crate::harness::{
     Backend, Client, Kind, RawSocket, Server, TestDatabase, new_message,
-    raw::{RawFrame, client_frame, client_header},
+    raw::{CONTINUATION, LAST_CONTINUATION, RawFrame, TEXT, TEXT_TO_BE_CONTINUED, client_frame, client_header},
     server::Start,
 };
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use rstest::rstest;
 use serde_json::Value;
 
-const TEXT: u8 = 0x81;
 const COMPRESSED: u8 = 0x40;
-const TO_BE_CONTINUED: u8 = 0x01;
-const CONTINUATION: u8 = 0x00;
-const LAST_CONTINUATION: u8 = 0x80;
 const PING: u8 = 0x89;
 
 const BROWSER: &str = "permessage-deflate; client_max_window_bits";
@@ -171,7 +167,7 @@ async fn a_compressed_message_may_come_in_fragments_and_beside_plain_ones() {
     let mut socket = compressing(&server, 1, "").await;
     let payload = deflated(&message(Kind::Chat, "in pieces"));
     let mut frames = client_frame(TEXT, &message(Kind::Chat, "plain"));
-    frames.extend(client_frame(TO_BE_CONTINUED | COMPRESSED, &payload[..1]));
+    frames.extend(client_frame(TEXT_TO_BE_CONTINUED | COMPRESSED, &payload[..1]));
     for byte in &payload[1..] {
         frames.extend(client_frame(PING, b""));
         frames.extend(client_frame(CONTINUATION, &[*byte]));
@@ -218,7 +214,7 @@ async fn a_bomb_is_closed_with_1009_and_costs_no_memory() {
         client_frame(TEXT | COMPRESSED, &bomb),
         client_frame(TEXT | COMPRESSED, &bomb_of_allowed_size),
         [
-            client_frame(TO_BE_CONTINUED | COMPRESSED, &bomb_of_allowed_size[..30_000]),
+            client_frame(TEXT_TO_BE_CONTINUED | COMPRESSED, &bomb_of_allowed_size[..30_000]),
             client_frame(LAST_CONTINUATION, &bomb_of_allowed_size[30_000..]),
         ]
         .concat(),
@@ -283,7 +279,7 @@ async fn what_is_not_deflate_or_not_utf8_is_closed_with_1007() {
         client_frame(TEXT | COMPRESSED, &whole[..whole.len() / 2]),
         client_frame(TEXT | COMPRESSED, b""),
         client_frame(TEXT | COMPRESSED, &deflated(b"\xce\xba\xff")),
-        [client_frame(TO_BE_CONTINUED | COMPRESSED, &[0xff]), client_frame(LAST_CONTINUATION, &[0xff; 40])].concat(),
+        [client_frame(TEXT_TO_BE_CONTINUED | COMPRESSED, &[0xff]), client_frame(LAST_CONTINUATION, &[0xff; 40])].concat(),
     ];
     for bytes in cases {
         let mut socket = compressing(&server, 1, "").await;
@@ -302,8 +298,8 @@ async fn what_is_not_deflate_or_not_utf8_is_closed_with_1007() {
 #[case::pong(client_frame(0x8a | COMPRESSED, b""))]
 #[case::close(client_frame(0x88 | COMPRESSED, b"\x03\xe8"))]
 #[case::reserved_bit_2(client_frame(TEXT | COMPRESSED | 0x20, b""))]
-#[case::continuation([client_frame(TO_BE_CONTINUED | COMPRESSED, b""), client_frame(LAST_CONTINUATION | COMPRESSED, b"")].concat())]
-#[case::a_message_within_a_message([client_frame(TO_BE_CONTINUED | COMPRESSED, b""), client_frame(TEXT | COMPRESSED, b"")].concat())]
+#[case::continuation([client_frame(TEXT_TO_BE_CONTINUED | COMPRESSED, b""), client_frame(LAST_CONTINUATION | COMPRESSED, b"")].concat())]
+#[case::a_message_within_a_message([client_frame(TEXT_TO_BE_CONTINUED | COMPRESSED, b""), client_frame(TEXT | COMPRESSED, b"")].concat())]
 #[tokio::test]
 async fn rsv1_elsewhere_is_closed_with_1002(#[case] bytes: Vec<u8>) {
     let (_database, server) = server().await;

@@ -2,15 +2,11 @@
 
 use crate::harness::{
     Backend, Client, Kind, RawSocket, Server, TestDatabase,
-    raw::{client_frame, client_header},
+    raw::{CONTINUATION, LAST_CONTINUATION, TEXT, TEXT_TO_BE_CONTINUED, client_frame, client_header},
 };
 use rstest::rstest;
 use std::time::{Duration, Instant};
 
-const TEXT: u8 = 0x81;
-const TEXT_TO_BE_CONTINUED: u8 = 0x01;
-const CONTINUATION: u8 = 0x00;
-const LAST_CONTINUATION: u8 = 0x80;
 const BINARY: u8 = 0x82;
 const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;

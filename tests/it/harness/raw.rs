@@ -29,6 +29,12 @@ impl RawFrame {
     }
 }
 
+/// First bytes of a client's frame: FIN and opcode.
+pub(crate) const TEXT: u8 = 0x81;
+pub(crate) const TEXT_TO_BE_CONTINUED: u8 = 0x01;
+pub(crate) const CONTINUATION: u8 = 0x00;
+pub(crate) const LAST_CONTINUATION: u8 = 0x80;
+
 /// The headers of a right handshake.
 pub(crate) const HANDSHAKE: &str = "Host: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
                                     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
