@@ -18,7 +18,7 @@ use natter::{
     delivery::{Subscriber, deflate::compress},
     http::takeover::{self, OnUpgrade},
     protocol::{
-        CloseCode, Deflate, Dialect, UserId, deflate,
+        Caller, CloseCode, Deflate, Dialect, Role, UserId, deflate,
         websocket::{self, Opcode},
     },
     session::{Bounds, Connection, Identity, Message, Outbox},
@@ -83,7 +83,8 @@ async fn upgrade(request: HttpRequest) -> Result<HttpResponse, actix_web::Error>
 }
 
 async fn echo(stream: TcpStream, early: &mut [u8], deflate: Option<Deflate>) {
-    let identity = Identity { user: UserId(1), dialect: Dialect::Classic, deflate, cursor: None };
+    let identity =
+        Identity { caller: Caller { user: UserId(1), role: Role::User }, dialect: Dialect::Classic, deflate, cursor: None };
     let bounds = Bounds { message_bytes: MESSAGE_BYTES, fragments: FRAGMENTS, deflate: deflate.is_some() };
     let outbox = Outbox::new(stream, identity, 2 * MESSAGE_BYTES);
     let mut connection = Connection::new(Rc::clone(&outbox));

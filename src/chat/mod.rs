@@ -9,7 +9,7 @@ pub use history::history;
 
 use crate::{
     clock::Clock,
-    protocol::{Answer, Command, Origin, UserId, frame, history::GetHistory},
+    protocol::{Answer, Caller, Command, Origin, frame, history::GetHistory},
     store::{Draft, Reader, Writer},
 };
 use futures_util::future::LocalBoxFuture;
@@ -41,13 +41,13 @@ impl Chat {
         Self { writer, reader, clock }
     }
 
-    /// Carries out a command of `user`.
+    /// Carries out a command of `caller`.
     #[must_use]
-    pub fn run(&self, user: UserId, origin: Origin, command: Command) -> Outcome {
+    pub fn run(&self, caller: Caller, origin: Origin, command: Command) -> Outcome {
         match command {
-            Command::Post(message) => post::post(&self.writer, user, origin, message),
-            Command::Edit(edit) => edit::edit(&self.writer, user, origin, edit),
-            Command::Delete(delete) => delete::delete(&self.writer, user, origin, delete),
+            Command::Post(message) => post::post(&self.writer, caller.user, origin, message),
+            Command::Edit(edit) => edit::edit(&self.writer, caller.user, origin, edit),
+            Command::Delete(delete) => delete::delete(&self.writer, caller.user, origin, delete),
             Command::GetHistory(query) => Outcome::Reading(Box::pin(told_history(self.reader.clone(), origin, query))),
             Command::Ping => Outcome::Told(frame::pong(origin.request_id.as_ref(), self.clock.now())),
         }

@@ -1,7 +1,7 @@
-//! Who a request comes from. In the mode `trusted`, `userId` is believed.
+//! Who a request comes from. In the mode `trusted`, `userId` is believed, and `role` where it is given.
 
 use crate::protocol::{
-    ErrorCode, Refusal, UserId,
+    Caller, ErrorCode, Refusal, Role, UserId,
     fields::{MAX_ID, id_parameter},
     resume::Cursor,
 };
@@ -9,9 +9,14 @@ use actix_web::{HttpRequest, web::Query};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
-struct Parameters {
+struct UserParameter {
     #[serde(rename = "userId")]
     user_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RoleParameter {
+    role: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -27,17 +32,29 @@ pub(super) fn cursor(request: &HttpRequest) -> Result<Option<Cursor>, Refusal> {
     Cursor::from_parameters(parameters.since.as_deref(), parameters.log.as_deref())
 }
 
-/// The user who asks.
-pub(super) fn user(request: &HttpRequest) -> Result<UserId, Refusal> {
-    let unauthorized = |refusal: Refusal| Refusal { code: ErrorCode::Unauthorized, ..refusal };
-    let user_id = match Query::<Parameters>::from_query(request.query_string()) {
-        Ok(parameters) => parameters.into_inner().user_id,
+/// The user who asks, and as what.
+pub(super) fn caller(request: &HttpRequest) -> Result<Caller, Refusal> {
+    let believed = user(request).and_then(|user| Ok(Caller { user, role: role(request)? }));
+    believed.map_err(|refusal| Refusal { code: ErrorCode::Unauthorized, ..refusal })
+}
+
+fn user(request: &HttpRequest) -> Result<UserId, Refusal> {
+    let user_id = match Query::<UserParameter>::from_query(request.query_string()) {
+        Ok(parameter) => parameter.into_inner().user_id,
         // It stands there twice, or is no text: what it must be is said by the check itself.
         Err(_) => Some(String::new()),
     };
     let Some(user_id) = user_id else {
         let message = format!("userId is required: an integer from 1 to {MAX_ID}");
-        return Err(unauthorized(Refusal::field("userId", message)));
+        return Err(Refusal::field("userId", message));
     };
-    id_parameter("userId", &user_id).map(UserId).map_err(unauthorized)
+    id_parameter("userId", &user_id).map(UserId)
+}
+
+fn role(request: &HttpRequest) -> Result<Role, Refusal> {
+    match Query::<RoleParameter>::from_query(request.query_string()) {
+        Ok(Query(RoleParameter { role: None })) => Ok(Role::default()),
+        Ok(Query(RoleParameter { role: Some(role) })) => role.parse().map_err(|expected| Refusal::field("role", expected)),
+        Err(_) => Err(Refusal::field("role", "role may stand there once")),
+    }
 }

@@ -48,12 +48,12 @@ pub(super) async fn upgrade(request: HttpRequest, site: Data<Site>) -> Result<Ht
 
 /// Who connects, and where they stopped.
 fn identify(request: &HttpRequest, dialect: Dialect, deflate: Option<Deflate>) -> Result<Identity, Refusal> {
-    let user = identity::user(request)?;
+    let caller = identity::caller(request)?;
     let cursor = match dialect {
         Dialect::Classic => None,
         Dialect::NatterV1 => identity::cursor(request)?,
     };
-    Ok(Identity { user, dialect, deflate, cursor })
+    Ok(Identity { caller, dialect, deflate, cursor })
 }
 
 /// What extensions the client offers.

@@ -1,6 +1,7 @@
 //! The ground that everything else stands on: what travels over the wire, as types, with no input or output of its own.
 
 pub mod answer;
+pub mod caller;
 pub mod close;
 pub mod command;
 pub mod conversation;
@@ -23,6 +24,7 @@ pub mod window;
 pub mod welcome;
 
 pub use answer::{Ack, Answer, Origin};
+pub use caller::{Caller, Principal, Role};
 pub use close::CloseCode;
 pub use command::Command;
 pub use conversation::Conversation;

@@ -45,11 +45,11 @@ impl ChatServer {
 
     /// Carries out what one session asked for; what is told at once is returned.
     fn run(&mut self, submit: Submit, ctx: &mut Context<Self>) -> Vec<Reply> {
-        let Submit { session, user, requests, share } = submit;
+        let Submit { session, caller, requests, share } = submit;
         let mut replies = Vec::new();
         for Request { request_id, command } in requests {
             let origin = Origin { session, request_id, share: share.clone() };
-            match self.chat.run(user, origin.clone(), command) {
+            match self.chat.run(caller, origin.clone(), command) {
                 Outcome::Queued => {}
                 Outcome::Refused(answer) => replies.extend(reply_to(&answer)),
                 Outcome::Told(json) => replies.push(Reply { session, json }),

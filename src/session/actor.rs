@@ -68,10 +68,10 @@ impl Session {
         if identity.cursor.is_none() {
             registration.go_live(port.hub.head());
         }
-        let announced = match port.connect.try_send(Connect { user: identity.user }) {
-            Ok(()) => Some(identity.user),
+        let announced = match port.connect.try_send(Connect { user: identity.caller.user }) {
+            Ok(()) => Some(identity.caller.user),
             Err(error) => {
-                log::warn!("no room for a session of user {}: {error}", identity.user);
+                log::warn!("no room for a session of user {}: {error}", identity.caller.user);
                 outbox.close(CloseCode::TryAgainLater);
                 None
             }
@@ -120,11 +120,11 @@ impl Session {
             return;
         }
         let share = self.window.get_or_insert_default().take(bytes);
-        let submit = Submit { session: self.presence.registration.key(), user: self.identity.user, requests, share };
+        let submit = Submit { session: self.presence.registration.key(), caller: self.identity.caller, requests, share };
         let Err(SendError::Full(submit) | SendError::Closed(submit)) = self.port.submit.try_send(submit) else { return };
         let refusal = Refusal::unavailable("the server is busy: nothing was stored, try again");
         for request in submit.requests {
-            refuse(self.connection.outbox(), self.identity.user, request.request_id.as_ref(), &refusal);
+            refuse(self.connection.outbox(), self.identity.caller.user, request.request_id.as_ref(), &refusal);
         }
     }
 }
@@ -150,14 +150,14 @@ impl Heard {
             // Only what is compressed can be so much: one read may inflate to a thousand times its size.
             Ok(Request { request_id, .. }) if self.bytes > UNDER_WAY + port.limits.frame_bytes => {
                 let refusal = Refusal::unavailable("too much at once: nothing was stored, try again");
-                refuse(outbox, identity.user, request_id.as_ref(), &refusal);
+                refuse(outbox, identity.caller.user, request_id.as_ref(), &refusal);
             }
             Ok(request) => {
-                log::info!("📨 WS: Received message from user {}: {}", identity.user, request.command.name());
+                log::info!("📨 WS: Received message from user {}: {}", identity.caller.user, request.command.name());
                 self.bytes += text.len();
                 self.requests.push(request);
             }
-            Err(Refused { request_id, refusal }) => refuse(outbox, identity.user, request_id.as_ref(), &refusal),
+            Err(Refused { request_id, refusal }) => refuse(outbox, identity.caller.user, request_id.as_ref(), &refusal),
         }
         ControlFlow::Continue(())
     }
@@ -173,7 +173,7 @@ fn refuse(outbox: &Outbox, user: UserId, request_id: Option<&RequestId>, refusal
 fn greet(outbox: &Outbox, identity: Identity, port: &Port) {
     let welcome = Welcome {
         session_id: Uuid::new_v4(),
-        user: identity.user,
+        user: identity.caller.user,
         log_id: port.log_id,
         seq: port.hub.head(),
         heartbeat_ms: u64::from(HEARTBEAT_TICKS) * SWEEP.as_secs() * 1_000,

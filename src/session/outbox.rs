@@ -191,7 +191,11 @@ impl Outbox {
     fn give_up(&self) {
         {
             let mut state = self.state.borrow_mut();
-            log::warn!("🐌 WS: User {} does not read: closed with {} bytes waiting", self.identity.user, state.waiting_bytes);
+            log::warn!(
+                "🐌 WS: User {} does not read: closed with {} bytes waiting",
+                self.identity.caller.user,
+                state.waiting_bytes
+            );
             let keep = usize::from(state.torn);
             state.waiting.truncate(keep);
             state.waiting_bytes = state.waiting.iter().map(Bytes::len).sum();

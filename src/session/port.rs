@@ -3,7 +3,7 @@
 use crate::{
     delivery::Hub,
     protocol::{
-        Deflate, Dialect, Limits, Seq, SessionKey, Share, UserId,
+        Caller, Deflate, Dialect, Limits, Seq, SessionKey, Share, UserId,
         command::Request,
         resume::{Cursor, Missed},
     },
@@ -16,8 +16,8 @@ use uuid::Uuid;
 /// Who is at the other end of a socket: known before the session begins.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity {
-    /// The user.
-    pub user: UserId,
+    /// The user, and as what.
+    pub caller: Caller,
     /// Which frames they are sent.
     pub dialect: Dialect,
     /// Whether and how messages are compressed, in both directions.
@@ -86,7 +86,7 @@ pub struct Submit {
     /// Where the answers go.
     pub session: SessionKey,
     /// Who asks.
-    pub user: UserId,
+    pub caller: Caller,
     /// What is asked for.
     pub requests: Vec<Request>,
     /// What it takes of the session's window.

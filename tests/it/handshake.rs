@@ -92,6 +92,19 @@ async fn a_wrong_user_id_is_told_and_closed_with_4001(#[case] query: &str) {
     assert_eq!(database.assert_gapless_log().await, 0);
 }
 
+#[rstest]
+#[case::unknown("role=owner")]
+#[case::empty("role=")]
+#[case::other_case("role=Admin")]
+#[case::twice("role=agent&role=admin")]
+#[tokio::test]
+async fn a_wrong_role_is_told_and_closed_with_4001(#[case] query: &str) {
+    let (_database, server) = server().await;
+    let mut client = Client::connect(&format!("ws://{}/ws?userId=1&{query}", server.address), 1, None).await;
+    assert_eq!(client.expect_error("unauthorized").await["field"], "role");
+    assert_eq!(client.closed().await.0, 4001);
+}
+
 #[tokio::test]
 async fn both_addresses_are_the_same_endpoint_and_other_subprotocols_are_passed_over() {
     let (_database, server) = server().await;
