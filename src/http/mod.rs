@@ -1,5 +1,6 @@
 //! HTTP: the upgrade to a WebSocket, health, who is connected, and the built-in page.
 
+mod asyncapi;
 mod connections;
 mod handshake;
 mod health;
@@ -60,6 +61,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource(["/ws-online-status", "/ws"]).route(web::get().to(socket::upgrade)))
         .route("/", web::get().to(page::page))
+        .route("/asyncapi.json", web::get().to(asyncapi::asyncapi))
         .route("/healthz", web::route().guard(get_or_head()).to(health::healthz))
         .route("/readyz", web::route().guard(get_or_head()).to(health::readyz))
         .route("/api/v1/chats/{id}/messages", web::get().to(history::chat_history))

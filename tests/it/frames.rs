@@ -1,5 +1,6 @@
 //! Every frame that the server sends, byte for byte.
 
+use crate::harness::schema::{From, assert_described};
 use chrono::{TimeZone, Utc};
 use entity::{ConversationId, ConversationKind, MessageId, Seq, Timestamp, UserId};
 use natter::protocol::{
@@ -55,6 +56,7 @@ fn classic_frames_are_those_of_the_node_server() {
     for recorded in include_str!("golden/classic.jsonl").lines() {
         let frame: Value = serde_json::from_str(recorded).expect("a recorded frame");
         let event = Event { seq: Seq(7), change: Change::Posted(message(&frame)) };
+        assert_described(From::Classic, &frame);
         assert_eq!(text(|out| frame::event(&event, Dialect::Classic, out)), recorded);
     }
 }
@@ -127,5 +129,8 @@ fn natter_v1_frames_stay_as_they_are() {
         utf8(frame::error(None, &Refusal::unavailable("try again"))),
         utf8(frame::error(None, &Refusal::internal())),
     ];
+    for frame in &frames {
+        assert_described(From::NatterV1, &serde_json::from_str(frame).expect("a frame is JSON"));
+    }
     insta::assert_snapshot!(frames.join("\n"));
 }

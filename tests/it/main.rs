@@ -4,9 +4,11 @@ mod harness;
 mod programs;
 
 mod architecture;
+mod asyncapi;
 mod backup;
 mod bad_input;
 mod change;
+mod close_codes;
 mod deflate;
 mod faults;
 mod frames;

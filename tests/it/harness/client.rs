@@ -1,6 +1,9 @@
 //! A client, on a second implementation of WebSocket.
 
-use super::{Kind, PATIENCE, Server, new_message};
+use super::{
+    Kind, PATIENCE, Server, new_message,
+    schema::{From, assert_described},
+};
 use futures_util::{
     SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
@@ -15,6 +18,8 @@ use tokio_tungstenite::{
 /// A connected client.
 pub(crate) struct Client {
     socket: Socket,
+    /// In which words it is spoken to.
+    dialect: From,
     pub(crate) user: i64,
 }
 
@@ -55,7 +60,7 @@ impl Client {
         let (socket, response) = timeout(PATIENCE, connect_async(request)).await.expect("an answer").expect("a WebSocket");
         let agreed = response.headers().get("sec-websocket-protocol").map(|value| value.to_str().expect("text"));
         assert_eq!(agreed, subprotocol);
-        Self { socket, user }
+        Self { socket, dialect: subprotocol.map_or(From::Classic, |_| From::NatterV1), user }
     }
 
     /// Sends a frame.
@@ -88,6 +93,7 @@ impl Client {
             match message.expect("a close frame comes before the end").expect("a frame") {
                 Message::Text(text) => {
                     let frame: Value = serde_json::from_str(&text).expect("a frame is JSON");
+                    assert_described(self.dialect, &frame);
                     if frame["request_id"] == request_id {
                         return Ok(frame);
                     }
@@ -121,7 +127,9 @@ impl Client {
 
     /// The next frame.
     pub(crate) async fn next(&mut self) -> Value {
-        serde_json::from_str(&self.next_text().await).expect("a frame is JSON")
+        let frame = serde_json::from_str(&self.next_text().await).expect("a frame is JSON");
+        assert_described(self.dialect, &frame);
+        frame
     }
 
     /// The next frame, which is of this type.
@@ -153,7 +161,7 @@ impl Client {
     /// One half sends, the other reads, at the same time.
     pub(crate) fn split(self) -> (SendingHalf, ReadingHalf) {
         let (sink, stream) = self.socket.split();
-        (SendingHalf { sink, user: self.user }, ReadingHalf { stream })
+        (SendingHalf { sink, user: self.user }, ReadingHalf { stream, dialect: self.dialect })
     }
 
     /// Says goodbye and waits for the answer.
@@ -183,6 +191,7 @@ impl SendingHalf {
 /// The half of a client that reads.
 pub(crate) struct ReadingHalf {
     stream: SplitStream<Socket>,
+    dialect: From,
 }
 
 impl ReadingHalf {
@@ -191,7 +200,11 @@ impl ReadingHalf {
         loop {
             let message = timeout(PATIENCE, self.stream.next()).await.expect("a frame comes");
             match message.expect("the socket is open").expect("a frame") {
-                Message::Text(text) => return serde_json::from_str(&text).expect("a frame is JSON"),
+                Message::Text(text) => {
+                    let frame = serde_json::from_str(&text).expect("a frame is JSON");
+                    assert_described(self.dialect, &frame);
+                    return frame;
+                }
                 Message::Ping(_) | Message::Pong(_) => {}
                 other => panic!("not a text frame: {other:?}"),
             }

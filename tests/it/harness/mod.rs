@@ -7,6 +7,7 @@ pub(crate) mod database;
 pub(crate) mod postgres;
 pub(crate) mod proxy;
 pub(crate) mod raw;
+pub(crate) mod schema;
 pub(crate) mod server;
 
 pub(crate) use client::Client;

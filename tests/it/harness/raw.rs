@@ -1,6 +1,7 @@
 //! A socket on which a test writes bytes by hand: what no client library would send.
 
 use super::{PATIENCE, Server};
+use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -82,7 +83,12 @@ impl RawSocket {
 
     /// The next frame; `None` where the connection has ended.
     pub(crate) async fn frame(&mut self) -> Option<RawFrame> {
-        timeout(PATIENCE, self.read_frame()).await.expect("a frame, or the end, comes").ok()
+        self.frame_within(PATIENCE).await
+    }
+
+    /// The next frame, for which the server takes its time.
+    pub(crate) async fn frame_within(&mut self, patience: Duration) -> Option<RawFrame> {
+        timeout(patience, self.read_frame()).await.expect("a frame, or the end, comes").ok()
     }
 
     async fn read_frame(&mut self) -> std::io::Result<RawFrame> {
