@@ -18,10 +18,10 @@ use natter::{
     delivery::{Subscriber, deflate::compress},
     http::takeover::{self, OnUpgrade},
     protocol::{
-        Caller, CloseCode, Deflate, Dialect, Role, UserId, deflate,
+        Caller, Deflate, Dialect, Role, UserId, deflate,
         websocket::{self, Opcode},
     },
-    session::{Bounds, Connection, Identity, Message, Outbox},
+    session::{Bounds, Connection, Halt, Identity, Message, Outbox},
 };
 use std::{
     future::poll_fn,
@@ -99,7 +99,7 @@ async fn echo(stream: TcpStream, early: &mut [u8], deflate: Option<Deflate>) {
 }
 
 /// Sends the message back; compressed where that was agreed on, however short it is: that is what the cases are about.
-fn answer(outbox: &Outbox, message: Message<'_>) -> ControlFlow<CloseCode> {
+fn answer(outbox: &Outbox, message: Message<'_>) -> ControlFlow<Halt> {
     let (opcode, payload) = match message {
         Message::Text(text) => (Opcode::Text, text.as_bytes()),
         Message::Binary(bytes) => (Opcode::Binary, bytes),

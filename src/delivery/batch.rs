@@ -1,7 +1,7 @@
 //! The events of one commit as frames: encoded once per dialect and compression, by the first hub that needs them, and shared by everyone.
 
 use super::deflate;
-use crate::protocol::{Deflate, Dialect, Encoding, Event, Seq, SessionKey, frame, websocket::Opcode};
+use crate::protocol::{Deflate, Dialect, Encoding, Event, Seq, SessionKey, Share, frame, websocket::Opcode};
 use bytes::Bytes;
 use std::sync::OnceLock;
 
@@ -32,12 +32,14 @@ struct Encoded {
 }
 
 /// A frame for one session: an answer to a command of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Reply {
     /// Who gets it.
     pub session: SessionKey,
     /// One frame, as JSON.
     pub json: Vec<u8>,
+    /// Set where it is a page: what the command takes of its session's window, until the page has left.
+    pub page: Option<Share>,
 }
 
 impl Batch {

@@ -1,7 +1,7 @@
 //! One hub a worker thread: the outboxes of that worker's sessions, and the actor that brings them what was committed.
 
 use super::{Batch, Reply};
-use crate::protocol::{CloseCode, Encoding, Seq, SessionKey};
+use crate::protocol::{CloseCode, Encoding, Seq, SessionKey, Share};
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use bytes::Bytes;
 use std::{
@@ -27,6 +27,10 @@ pub trait Subscriber {
 
     /// Takes one frame that is for this session alone, as JSON.
     fn tell(&self, json: &[u8]);
+
+    /// Takes a page that this session asked for, as one frame of JSON, with its place among what the session has under way: it is
+    /// given back when the page has left, so that a session has few pages at a time.
+    fn tell_page(&self, json: &[u8], share: &Share);
 
     /// Ends the session, with a close frame after what was sent before.
     fn close(&self, code: CloseCode);
@@ -122,10 +126,13 @@ impl Hub {
             }
             self.head.set(head);
         }
-        for Reply { session, json } in replies {
+        for Reply { session, json, page } in replies {
             let addressee = slots.get(session.slot as usize).filter(|slot| slot.generation == session.generation);
             if let Some(subscriber) = addressee.and_then(|slot| slot.subscriber.as_ref()) {
-                subscriber.tell(json);
+                match page {
+                    Some(share) => subscriber.tell_page(json, share),
+                    None => subscriber.tell(json),
+                }
             }
         }
     }

@@ -18,6 +18,15 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether its answer may be large: a session has few of them at a time.
+    #[must_use]
+    pub fn is_answered_with_a_page(&self) -> bool {
+        match self {
+            Self::GetHistory(_) => true,
+            Self::Post(_) | Self::Edit(_) | Self::Delete(_) | Self::Ping => false,
+        }
+    }
+
     /// Its `type`, for the log.
     #[must_use]
     pub fn name(&self) -> &'static str {

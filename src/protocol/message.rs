@@ -1,6 +1,6 @@
 //! A stored message, of either kind, and how it stands on the wire.
 
-use super::{Conversation, Dialect, conversation::id_field};
+use super::{Conversation, Dialect, conversation::id_field, post::written_length};
 use entity::{ConversationId, ConversationKind, MessageId, Timestamp, UserId};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use uuid::Uuid;
@@ -32,6 +32,15 @@ pub struct Message {
     pub edited: Option<(Timestamp, UserId)>,
     /// When it was deleted, and by whom; its content and files are gone then.
     pub deleted: Option<(Timestamp, UserId)>,
+}
+
+impl Message {
+    /// Roughly the bytes that it takes on the wire, without those that every message takes.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let Self { content, file_type, file_paths, .. } = self;
+        [Some(content), file_type.as_ref(), file_paths.as_ref()].into_iter().flatten().map(|text| written_length(text)).sum()
+    }
 }
 
 /// A message as one dialect writes it: the classic keys first, in their order, then what `natter.v1` adds where it is set.

@@ -4,7 +4,7 @@ use super::announce::announce;
 use crate::{
     chat::{Chat, Outcome},
     delivery::{Batch, Deliver, Reply, Roster},
-    protocol::{Answer, Committed, Event, Origin, Refusal, Seq, SessionKey, UserId, command::Request, frame},
+    protocol::{Answer, Committed, Event, Origin, Refusal, Seq, SessionKey, Share, UserId, command::Request, frame},
     session::{Connect, Disconnect, Submit},
 };
 use actix::{
@@ -52,23 +52,23 @@ impl ChatServer {
             match self.chat.run(caller, origin.clone(), command) {
                 Outcome::Queued => {}
                 Outcome::Refused(answer) => replies.extend(reply_to(&answer)),
-                Outcome::Told(json) => replies.push(Reply { session, json }),
+                Outcome::Told(json) => replies.push(Reply { session, json, page: None }),
                 Outcome::Reading(_) if self.reading >= READS => {
                     let refusal = Refusal::unavailable("the server is busy reading: try again");
                     replies.extend(reply_to(&Answer { to: origin, outcome: Err(refusal) }));
                 }
-                Outcome::Reading(reading) => self.read(session, reading, ctx),
+                Outcome::Reading(reading) => self.read(session, reading, share.clone(), ctx),
             }
         }
         replies
     }
 
     /// Waits for a page and sends it.
-    fn read(&mut self, session: SessionKey, reading: LocalBoxFuture<'static, Vec<u8>>, ctx: &mut Context<Self>) {
+    fn read(&mut self, session: SessionKey, reading: LocalBoxFuture<'static, Vec<u8>>, share: Share, ctx: &mut Context<Self>) {
         self.reading += 1;
         ctx.spawn(reading.into_actor(self).map(move |json, server, ctx| {
             server.reading -= 1;
-            server.reply(session, vec![Reply { session, json }], ctx);
+            server.reply(session, vec![Reply { session, json, page: Some(share) }], ctx);
         }));
     }
 
@@ -117,7 +117,7 @@ fn reply_to(answer: &Answer) -> Option<Reply> {
         (Ok(_), None) => return None,
         (Err(refusal), request_id) => frame::error(request_id.as_ref(), refusal),
     };
-    Some(Reply { session: to.session, json })
+    Some(Reply { session: to.session, json, page: None })
 }
 
 impl Actor for ChatServer {

@@ -1,7 +1,7 @@
 //! One connected client: reads frames, answers what concerns the connection, and forwards commands to the server.
 
 use super::{
-    connection::{Connection, Message},
+    connection::{Connection, Halt, Message},
     decoder::Bounds,
     liveness::HEARTBEAT_TICKS,
     outbox::Outbox,
@@ -30,8 +30,11 @@ use std::{
 };
 use uuid::Uuid;
 
-/// Bytes of one session that may be under way; past them, it is not read from until some are carried out.
+/// Bytes of one session that may be under way; past them, nothing more is heard from it until some are carried out.
 const UNDER_WAY: usize = 256 * 1024;
+
+/// What a command that is answered with a page takes of them, until the page has left: two at a time.
+const PAGE: usize = UNDER_WAY / 2;
 
 /// A live session.
 pub struct Session {
@@ -102,10 +105,13 @@ impl Session {
         self.submit(heard);
     }
 
-    /// Reads once, and forwards the commands that came together.
+    /// Takes a turn, and forwards the commands that came together.
     fn poll_read(&mut self, cx: &mut std::task::Context<'_>) -> Poll<ControlFlow<()>> {
-        if let Some(window) = &self.window {
-            ready!(window.poll_room(UNDER_WAY, cx));
+        if let Some(window) = &self.window
+            && window.poll_room(UNDER_WAY, cx).is_pending()
+        {
+            self.connection.outbox().is_left_unread();
+            return Poll::Pending;
         }
         let bounds = self.bounds();
         let mut heard = Heard::default();
@@ -133,33 +139,28 @@ impl Session {
 #[derive(Default)]
 struct Heard {
     requests: Vec<Request>,
-    /// Bytes of their text, as it is once inflated.
+    /// Bytes of the session's window that they take.
     bytes: usize,
 }
 
 impl Heard {
     /// Reads a command from a message, or refuses it.
-    fn hear(&mut self, message: Message<'_>, outbox: &Outbox, identity: Identity, port: &Port) -> ControlFlow<CloseCode> {
+    fn hear(&mut self, message: Message<'_>, outbox: &Outbox, identity: Identity, port: &Port) -> ControlFlow<Halt> {
         let text = match message {
             // Answers could no longer be told.
             Message::Text(_) if outbox.is_closing() => return ControlFlow::Continue(()),
             Message::Text(text) => text,
-            Message::Binary(_) => return ControlFlow::Break(CloseCode::Unsupported),
+            Message::Binary(_) => return ControlFlow::Break(Halt::Close(CloseCode::Unsupported)),
         };
         match decode(text, identity.dialect, &port.limits) {
-            // Only what is compressed can be so much: one read may inflate to a thousand times its size.
-            Ok(Request { request_id, .. }) if self.bytes > UNDER_WAY + port.limits.frame_bytes => {
-                let refusal = Refusal::unavailable("too much at once: nothing was stored, try again");
-                refuse(outbox, identity.caller.user, request_id.as_ref(), &refusal);
-            }
             Ok(request) => {
                 log::info!("📨 WS: Received message from user {}: {}", identity.caller.user, request.command.name());
-                self.bytes += text.len();
+                self.bytes += if request.command.is_answered_with_a_page() { PAGE } else { text.len() };
                 self.requests.push(request);
             }
             Err(Refused { request_id, refusal }) => refuse(outbox, identity.caller.user, request_id.as_ref(), &refusal),
         }
-        ControlFlow::Continue(())
+        if self.bytes < UNDER_WAY { ControlFlow::Continue(()) } else { ControlFlow::Break(Halt::Later) }
     }
 }
 
@@ -212,6 +213,9 @@ impl Drop for Presence {
     }
 }
 
+/// Turns that a session takes before others have theirs.
+const TURNS: usize = 4;
+
 /// Reads until the peer is gone.
 struct ReadLoop;
 
@@ -224,8 +228,16 @@ impl ActorFuture<Session> for ReadLoop {
         ctx: &mut Context<Session>,
         cx: &mut std::task::Context<'_>,
     ) -> Poll<()> {
-        while ready!(session.poll_read(cx)).is_continue() {}
-        ctx.stop();
-        Poll::Ready(())
+        for _ in 0..TURNS {
+            if ready!(session.poll_read(cx)).is_break() {
+                ctx.stop();
+                return Poll::Ready(());
+            }
+            if session.connection.is_behind() {
+                break;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }

@@ -17,6 +17,13 @@ use tokio::io::ReadBuf;
 /// Bytes that one read takes at most.
 const READ: usize = 64 * 1024;
 
+/// What one turn may cost, in bytes of messages as they are once inflated: a read of compressed ones may hold a thousand times as
+/// many. What is left waits for the next turn, so that no peer has the worker's thread for itself.
+const TURN: usize = 256 * 1024;
+
+/// What a message costs beside its bytes, a ping with its pong too.
+const EACH: usize = 256;
+
 thread_local! {
     /// One buffer a worker for what was just read: an idle connection has none.
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
@@ -31,13 +38,24 @@ pub enum Message<'a> {
     Binary(&'a [u8]),
 }
 
-/// Hears of each message, with the way to answer; `Break` closes the connection with its code.
-pub type Listener<'l> = dyn FnMut(&Outbox, Message<'_>) -> ControlFlow<CloseCode> + 'l;
+/// Why a listener wants no further message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// The connection is closed with this code.
+    Close(CloseCode),
+    /// What was heard is to be done first: the next message comes with the next turn.
+    Later,
+}
+
+/// Hears of each message, with the way to answer.
+pub type Listener<'l> = dyn FnMut(&Outbox, Message<'_>) -> ControlFlow<Halt> + 'l;
 
 /// What is known of a peer between two reads.
 pub struct Connection {
     outbox: Rc<Outbox>,
     decoder: Decoder,
+    /// What was read and is for the next turn.
+    later: Option<Box<[u8]>>,
     phase: Phase,
 }
 
@@ -57,7 +75,7 @@ impl Connection {
     /// A connection of which nothing was read since the upgrade.
     #[must_use]
     pub fn new(outbox: Rc<Outbox>) -> Self {
-        Self { outbox, decoder: Decoder::default(), phase: Phase::Open }
+        Self { outbox, decoder: Decoder::default(), later: None, phase: Phase::Open }
     }
 
     /// The way out.
@@ -66,8 +84,18 @@ impl Connection {
         &self.outbox
     }
 
-    /// Reads once, and takes what came; `Break` where the connection is over.
+    /// Whether the next turn has something to do without a read.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.later.is_some()
+    }
+
+    /// A turn: takes what the last one left, or reads once and takes what came. `Break` where the connection is over.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, bounds: Bounds, each: &mut Listener<'_>) -> Poll<ControlFlow<()>> {
+        if let Some(mut later) = self.later.take() {
+            self.input(&mut later, bounds, each);
+            return Poll::Ready(self.flow());
+        }
         SCRATCH.with_borrow_mut(|scratch| {
             let mut buffer = ReadBuf::new(scratch);
             let read = ready!(self.outbox.poll_read(cx, &mut buffer));
@@ -76,47 +104,73 @@ impl Connection {
                 return Poll::Ready(ControlFlow::Break(()));
             }
             self.input(bytes, bounds, each);
-            let is_over = self.phase == Phase::Parted && self.outbox.is_flushed();
-            Poll::Ready(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            Poll::Ready(self.flow())
         })
     }
 
-    /// Takes what was read: connection business is done at once, messages are handed on.
+    fn flow(&self) -> ControlFlow<()> {
+        let is_over = self.phase == Phase::Parted && self.outbox.is_flushed();
+        if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Takes what was read, as much as a turn may cost: connection business is done at once, messages are handed on.
     pub fn input(&mut self, bytes: &mut [u8], bounds: Bounds, each: &mut Listener<'_>) {
         self.outbox.heard();
         if self.phase != Phase::Open {
             return;
         }
-        let Self { outbox, decoder, phase } = self;
+        let Self { outbox, decoder, phase, .. } = self;
+        let mut cost = 0;
         let result = decoder.decode(bytes, bounds, &mut |incoming| {
-            let (next, code) = match hear(incoming, outbox, each) {
-                ControlFlow::Continue(()) => return ControlFlow::Continue(()),
-                ControlFlow::Break(parting) => parting,
-            };
-            *phase = next;
-            outbox.close(code);
-            ControlFlow::Break(())
+            cost += EACH + incoming.length();
+            match hear(incoming, outbox, each) {
+                Heard::Message if cost < TURN => ControlFlow::Continue(()),
+                Heard::Message | Heard::Enough => ControlFlow::Break(()),
+                Heard::End(next, code) => {
+                    *phase = next;
+                    outbox.close(code);
+                    ControlFlow::Break(())
+                }
+            }
         });
-        if let Err(violation) = result {
-            self.phase = Phase::Parting;
-            self.outbox.close(close_code(violation));
+        match result {
+            Ok(taken) if self.phase == Phase::Open && taken < bytes.len() => self.later = Some(bytes[taken..].into()),
+            Ok(_) => {}
+            Err(violation) => {
+                self.phase = Phase::Parting;
+                self.outbox.close(close_code(violation));
+            }
         }
     }
 }
 
-/// Does what an endpoint does; `Break` says how it parts from its peer.
-fn hear(incoming: Incoming<'_>, outbox: &Outbox, each: &mut Listener<'_>) -> ControlFlow<(Phase, CloseCode)> {
+/// What is to be done after a frame.
+enum Heard {
+    /// Hear the next.
+    Message,
+    /// Nothing more in this turn.
+    Enough,
+    /// Part from the peer.
+    End(Phase, CloseCode),
+}
+
+/// Does what an endpoint does.
+fn hear(incoming: Incoming<'_>, outbox: &Outbox, each: &mut Listener<'_>) -> Heard {
     let message = match incoming {
         Incoming::Text(text) => Message::Text(text),
         Incoming::Binary(bytes) => Message::Binary(bytes),
         Incoming::Ping(payload) => {
             outbox.pong(payload);
-            return ControlFlow::Continue(());
+            return Heard::Message;
         }
-        Incoming::Pong => return ControlFlow::Continue(()),
-        Incoming::Close => return ControlFlow::Break((Phase::Parted, CloseCode::Normal)),
+        Incoming::Pong => return Heard::Message,
+        Incoming::Close => return Heard::End(Phase::Parted, CloseCode::Normal),
     };
-    each(outbox, message).map_break(|code| (Phase::Parting, code))
+    match each(outbox, message) {
+        ControlFlow::Continue(()) => Heard::Message,
+        ControlFlow::Break(Halt::Later) => Heard::Enough,
+        ControlFlow::Break(Halt::Close(code)) => Heard::End(Phase::Parting, code),
+    }
 }
 
 fn close_code(violation: Violation) -> CloseCode {

@@ -20,6 +20,17 @@ pub(super) enum Incoming<'a> {
     Close,
 }
 
+impl Incoming<'_> {
+    /// Bytes of its payload, as it is once inflated.
+    pub(super) fn length(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(payload) | Self::Ping(payload) => payload.len(),
+            Self::Pong | Self::Close => 0,
+        }
+    }
+}
+
 /// What a message may have.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -70,22 +81,27 @@ struct Assembly {
 type Listener<'l> = dyn FnMut(Incoming<'_>) -> ControlFlow<()> + 'l;
 
 impl Decoder {
-    /// Takes all of `bytes`, which it unmasks in place, and tells `each` of every message that is complete with them.
-    pub(super) fn decode(&mut self, mut bytes: &mut [u8], bounds: Bounds, each: &mut Listener<'_>) -> Result<(), Violation> {
+    /// Takes `bytes`, which it unmasks in place, and tells `each` of every message that is complete with them, until that wants no
+    /// more. Returns how many were taken: they are never given twice.
+    pub(super) fn decode(&mut self, mut bytes: &mut [u8], bounds: Bounds, each: &mut Listener<'_>) -> Result<usize, Violation> {
+        let all = bytes.len();
         while !bytes.is_empty() {
             let taken;
             if self.partial.as_ref().is_some_and(|partial| partial.frame.is_some()) {
                 taken = self.take_payload(bytes, bounds, each)?;
             } else {
-                let Some((header, length)) = self.take_header(bytes)? else { return Ok(()) };
+                let Some((header, length)) = self.take_header(bytes)? else { return Ok(all) };
                 self.check(&header, bounds)?;
                 bytes = &mut bytes[length..];
                 taken = self.start_frame(header, bytes, bounds, each)?;
             }
-            let (ControlFlow::Continue(()), taken) = taken else { return Ok(()) };
+            let (flow, taken) = taken;
             bytes = &mut bytes[taken..];
+            if flow.is_break() {
+                break;
+            }
         }
-        Ok(())
+        Ok(all - bytes.len())
     }
 
     /// The next header, and how many of `bytes` belong to it; `None` where all of them do and more are to come.

@@ -8,11 +8,12 @@ mod inflate;
 mod liveness;
 pub mod outbox;
 pub mod port;
+mod queue;
 mod resume;
 mod turn_away;
 
 pub use actor::Session;
-pub use connection::{Connection, Message};
+pub use connection::{Connection, Halt, Message};
 pub use decoder::Bounds;
 pub use outbox::Outbox;
 pub use port::{Connect, Disconnect, Identity, MissedEvents, Port, Submit, Unreadable};

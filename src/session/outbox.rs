@@ -1,29 +1,28 @@
 //! The only way out of a session: pongs, errors and close frames go through it like everything else.
 //!
-//! A frame is written at once while nothing waits. What the kernel does not take waits in a queue of shared bytes. A peer that
-//! has not read what waits, and would have more than `outbox_bytes` waiting with the next frames, is a slow consumer and is closed
-//! with 4100; one that has read everything gets the next batch however large it is. A writer task exists only while something
-//! waits.
+//! A frame is written at once while nothing waits. What the kernel does not take waits in a [`Queue`]. A peer that has not read
+//! what waits, and would have more than `outbox_bytes` waiting with the next events, is a slow consumer and is closed with 4100;
+//! one that has read everything gets the next batch however large it is. A writer task exists only while something waits.
 
 use super::{
     liveness::{Liveness, Pulse},
     port::Identity,
+    queue::{Occasion, Piece, Queue},
 };
 use crate::{
     delivery::{Subscriber, deflate},
     protocol::{
-        CloseCode, Encoding,
+        CloseCode, Encoding, Share,
         websocket::{self, Opcode},
     },
 };
 use actix_rt::net::TcpStream;
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use socket2::SockRef;
 use std::{
     cell::RefCell,
-    collections::VecDeque,
     future::poll_fn,
-    io::{ErrorKind, IoSlice},
+    io::ErrorKind,
     net::Shutdown,
     pin::Pin,
     rc::Rc,
@@ -33,9 +32,6 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 /// How long a closed peer has for reading its close frame and answering it, in sweeps of one second.
 const CLOSE_TICKS: u8 = 2;
-
-/// How many waiting pieces one system call takes.
-const PIECES: usize = 64;
 
 /// One session's socket, with what waits to be written to it.
 pub struct Outbox {
@@ -50,17 +46,15 @@ pub struct Outbox {
 
 #[derive(Default)]
 struct State {
-    /// What the kernel did not take yet; the first piece may be partly written.
-    waiting: VecDeque<Bytes>,
-    /// Their bytes.
-    waiting_bytes: usize,
-    /// Whether the first piece is partly written: it can't be taken back.
-    torn: bool,
+    /// What the kernel did not take yet.
+    waiting: Queue,
     /// Whether the writer task runs.
     writing: bool,
     /// Set once the close frame is in the queue: nothing comes after it. Counts the sweeps since.
     closing: Option<u8>,
     liveness: Liveness,
+    /// Whether what the peer sends lies unread for a reason of ours: its silence says nothing.
+    left_unread: bool,
     /// Woken when nothing waits any more.
     on_flushed: Option<Waker>,
     /// The read loop, where it waits for room for the answers.
@@ -85,7 +79,8 @@ impl Outbox {
     pub(super) fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
         {
             let mut state = self.state.borrow_mut();
-            if state.waiting_bytes > self.room() && state.closing.is_none() {
+            state.left_unread = false;
+            if state.waiting.bytes() > self.room() && state.closing.is_none() {
                 state.on_room = Some(cx.waker().clone());
                 return Poll::Pending;
             }
@@ -144,21 +139,34 @@ impl Outbox {
         let _ = SockRef::from(&*self.stream.borrow()).shutdown(how);
     }
 
+    /// Sends a page of what was missed, which its session asked for: it does not count against a peer that does not read, and the
+    /// next one follows when it has left.
+    pub(super) fn send_page(&self, frames: &Bytes) {
+        if !self.is_closing() {
+            self.write_or_queue(frames, Occasion::Page { _share: None });
+        }
+    }
+
+    /// The session does not read for a reason of its own, until the next [`Outbox::poll_read`]: the peer's pong may lie unread.
+    pub(super) fn is_left_unread(&self) {
+        self.state.borrow_mut().left_unread = true;
+    }
+
     /// Whether this much more may wait. Before a peer is given up, it is seen whether it has read in the meantime: the writer task
     /// may not have had its turn.
     fn has_room_for(&self, more: usize) -> bool {
         let mut state = self.state.borrow_mut();
-        if state.behind_a_large_piece(self.room()) + more <= self.bound {
+        if state.waiting.counted() + more <= self.bound {
             return true;
         }
         if let Ok(written) = state.write_to(&self.stream.borrow()) {
             state.advance(written);
         }
-        state.waiting.is_empty() || state.behind_a_large_piece(self.room()) + more <= self.bound
+        state.waiting.counted() == 0 || state.waiting.counted() + more <= self.bound
     }
 
     /// Writes at once if nothing waits; what is left, waits.
-    fn write_or_queue(&self, frames: &Bytes) {
+    fn write_or_queue(&self, frames: &Bytes, occasion: Occasion) {
         let mut state = self.state.borrow_mut();
         let mut written = 0;
         if state.waiting.is_empty() {
@@ -170,12 +178,16 @@ impl Outbox {
             if written == frames.len() {
                 return;
             }
-            state.torn = written > 0;
         }
-        let rest = frames.slice(written..);
-        state.waiting_bytes += rest.len();
-        state.waiting.push_back(rest);
+        state.waiting.push(Piece { frames: frames.clone(), occasion }, written);
         self.start_writing(&mut state);
+    }
+
+    /// A message for this session alone, as one frame.
+    fn frame(&self, json: &[u8]) -> Bytes {
+        let mut frame = Vec::with_capacity(json.len() + websocket::MAX_HEADER);
+        deflate::write(&mut frame, Opcode::Text, json, self.identity.deflate);
+        frame.into()
     }
 
     fn start_writing(&self, state: &mut State) {
@@ -194,19 +206,16 @@ impl Outbox {
             log::warn!(
                 "🐌 WS: User {} does not read: closed with {} bytes waiting",
                 self.identity.caller.user,
-                state.waiting_bytes
+                state.waiting.bytes()
             );
-            let keep = usize::from(state.torn);
-            state.waiting.truncate(keep);
-            state.waiting_bytes = state.waiting.iter().map(Bytes::len).sum();
+            state.waiting.give_up();
         }
         self.close(CloseCode::SlowConsumer);
     }
 
     fn fail(&self, state: &mut State) {
         state.closing.get_or_insert_default();
-        state.waiting = VecDeque::new();
-        state.waiting_bytes = 0;
+        state.waiting.clear();
         state.wake(self.room());
         self.shutdown(Shutdown::Both);
     }
@@ -226,7 +235,7 @@ impl Outbox {
             }
             if state.waiting.is_empty() {
                 state.writing = false;
-                state.waiting = VecDeque::new();
+                state.waiting.clear();
                 if state.closing.is_some() {
                     self.shutdown(Shutdown::Write);
                 }
@@ -237,27 +246,22 @@ impl Outbox {
 }
 
 impl State {
-    /// What waits, without a large piece that was taken when nothing waited (a page of history, or of what was missed): who reads
-    /// it is no slow consumer.
-    fn behind_a_large_piece(&self, large: usize) -> usize {
-        let first = self.waiting.front().map_or(0, Bytes::len);
-        self.waiting_bytes - if first > large { first } else { 0 }
+    fn pulse(&mut self) -> Pulse {
+        if self.left_unread {
+            self.liveness.heard();
+        }
+        self.liveness.tick()
     }
 
     fn write_to(&self, stream: &TcpStream) -> std::io::Result<usize> {
-        let mut pieces = [IoSlice::new(&[]); PIECES];
-        let mut count = 0;
-        for (piece, waiting) in pieces.iter_mut().zip(&self.waiting) {
-            *piece = IoSlice::new(waiting);
-            count += 1;
-        }
-        stream.try_write_vectored(&pieces[..count])
+        let (slices, count) = self.waiting.slices();
+        stream.try_write_vectored(&slices[..count])
     }
 
     /// Wakes those whose wait is over: with no more than `room` bytes waiting the peer is read from again.
     fn wake(&mut self, room: usize) {
         let over = self.closing.is_some();
-        if (over || self.waiting_bytes <= room)
+        if (over || self.waiting.bytes() <= room)
             && let Some(waker) = self.on_room.take()
         {
             waker.wake();
@@ -270,22 +274,12 @@ impl State {
     }
 
     /// `written` bytes of what waits have left.
-    fn advance(&mut self, mut written: usize) {
+    fn advance(&mut self, written: usize) {
         if written > 0 {
             // A slow peer that reads is alive, though its pong waits behind what it has still to read.
             self.liveness.heard();
         }
-        self.waiting_bytes -= written;
-        self.torn = false;
-        while let Some(first) = self.waiting.front_mut() {
-            if first.len() > written {
-                first.advance(written);
-                self.torn = written > 0;
-                return;
-            }
-            written -= first.len();
-            self.waiting.pop_front();
-        }
+        self.waiting.advance(written);
     }
 }
 
@@ -299,23 +293,27 @@ impl Subscriber for Outbox {
             return;
         }
         if self.has_room_for(frames.len()) {
-            self.write_or_queue(frames);
+            self.write_or_queue(frames, Occasion::Event);
         } else {
             self.give_up();
         }
     }
 
     fn tell(&self, json: &[u8]) {
-        let mut frame = Vec::with_capacity(json.len() + websocket::MAX_HEADER);
-        deflate::write(&mut frame, Opcode::Text, json, self.identity.deflate);
-        self.send(&frame.into());
+        self.send(&self.frame(json));
+    }
+
+    fn tell_page(&self, json: &[u8], share: &Share) {
+        if !self.is_closing() {
+            self.write_or_queue(&self.frame(json), Occasion::Page { _share: Some(share.clone()) });
+        }
     }
 
     fn close(&self, code: CloseCode) {
         if self.is_closing() {
             return;
         }
-        self.write_or_queue(&websocket::close(code));
+        self.write_or_queue(&websocket::close(code), Occasion::Event);
         {
             let mut state = self.state.borrow_mut();
             state.closing.get_or_insert_default();
@@ -338,7 +336,7 @@ impl Subscriber for Outbox {
                     *ticks += 1;
                     return;
                 }
-                None => state.liveness.tick(),
+                None => state.pulse(),
             }
         };
         match pulse {

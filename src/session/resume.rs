@@ -46,7 +46,7 @@ async fn catch_up(
     while at < port.hub.head() {
         let Some(missed) = port.log.after(at).await? else { return Ok(Err(ResetReason::Expired)) };
         at = missed.reaches;
-        outbox.send(&encode(&missed.events, outbox.encoding().deflate));
+        outbox.send_page(&encode(&missed.events, outbox.encoding().deflate));
         // Backpressure: the next page is read when this one has left.
         if !outbox.flushed().await {
             break;

@@ -16,6 +16,12 @@ use entity::{EventKind, events};
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::collections::HashMap;
 
+/// Bytes of messages, as JSON, that a page holds at most; or one message.
+const PAGE_BYTES: usize = 256 * 1024;
+
+/// Messages that one statement of a page reads.
+const AT_ONCE: u64 = 64;
+
 /// The pool of connections that read.
 #[derive(Clone, Debug)]
 pub struct Reader(DatabaseConnection);
@@ -36,39 +42,53 @@ impl Reader {
     async fn read_history(&self, query: &GetHistory) -> Result<History, StoreError> {
         let GetHistory { page, limit, .. } = *query;
         match page {
-            Page::Latest => self.older(query, Side::Newest, limit).await,
-            Page::Before(id) => self.older(query, Side::Before(id), limit).await,
-            Page::After(id) => self.newer(query, id, limit).await,
+            Page::Latest => self.older(query, Side::Newest, limit, PAGE_BYTES).await,
+            Page::Before(id) => self.older(query, Side::Before(id), limit, PAGE_BYTES).await,
+            Page::After(id) => self.newer(query, id, limit, PAGE_BYTES).await,
             Page::Around(id) => {
                 let newer_share = (limit - 1) / 2;
-                let older = self.older(query, Side::Before(MessageId(id.0 + 1)), limit - newer_share).await?;
-                let newer = self.newer(query, id, newer_share).await?;
+                let older = self.older(query, Side::Before(MessageId(id.0 + 1)), limit - newer_share, PAGE_BYTES / 2).await?;
+                let newer = self.newer(query, id, newer_share, PAGE_BYTES / 2).await?;
                 let has_more = older.has_more || newer.has_more;
                 Ok(History { messages: [older.messages, newer.messages].concat(), has_more })
             }
         }
     }
 
-    async fn older(&self, query: &GetHistory, side: Side, limit: u64) -> Result<History, StoreError> {
-        let mut page = self.page(query, side, limit).await?;
+    async fn older(&self, query: &GetHistory, side: Side, limit: u64, bytes: usize) -> Result<History, StoreError> {
+        let mut page = self.page(query, side, limit, bytes).await?;
         page.messages.reverse();
         Ok(page)
     }
 
-    async fn newer(&self, query: &GetHistory, id: MessageId, limit: u64) -> Result<History, StoreError> {
-        self.page(query, Side::After(id), limit).await
+    async fn newer(&self, query: &GetHistory, id: MessageId, limit: u64, bytes: usize) -> Result<History, StoreError> {
+        self.page(query, Side::After(id), limit, bytes).await
     }
 
-    /// One row more than asked for tells whether there are more.
-    async fn page(&self, query: &GetHistory, side: Side, limit: u64) -> Result<History, StoreError> {
+    /// Messages from `side` on, until they are `limit` or the next one would make them more than `bytes`; at least one. They are
+    /// read a few at a time, for they may be large.
+    async fn page(&self, query: &GetHistory, mut side: Side, limit: u64, bytes: usize) -> Result<History, StoreError> {
         let conversation = query.conversation;
-        let mut messages = with_table!(conversation.kind, Table => {
-            table::next_to::<Table>(&self.0, conversation.id, side, limit + 1).await?
-        });
-        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-        let has_more = messages.len() > wanted;
-        messages.truncate(wanted);
-        Ok(History { messages, has_more })
+        let (mut messages, mut left, mut room) = (Vec::new(), limit, bytes);
+        loop {
+            // One row more than wanted tells whether there are more.
+            let count = (left + 1).min(AT_ONCE);
+            let found = with_table!(conversation.kind, Table => {
+                table::next_to::<Table>(&self.0, conversation.id, side, count).await?
+            });
+            let is_last = (found.len() as u64) < count;
+            for message in found {
+                let weight = message.weight();
+                if left == 0 || (weight > room && !messages.is_empty()) {
+                    return Ok(History { messages, has_more: true });
+                }
+                (left, room, side) = (left - 1, room.saturating_sub(weight), side.beyond(message.id));
+                messages.push(message);
+            }
+            if is_last {
+                return Ok(History { messages, has_more: false });
+            }
+        }
     }
 
     /// The events after `seq`, at most `limit`; `None` where the log does not reach back so far. An event whose row an application

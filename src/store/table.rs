@@ -264,3 +264,13 @@ pub(super) enum Side {
     Before(MessageId),
     After(MessageId),
 }
+
+impl Side {
+    /// Where to go on after `id`.
+    pub(super) fn beyond(self, id: MessageId) -> Self {
+        match self {
+            Self::Newest | Self::Before(_) => Self::Before(id),
+            Self::After(_) => Self::After(id),
+        }
+    }
+}

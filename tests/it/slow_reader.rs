@@ -1,9 +1,14 @@
 //! L1: a peer that does not read is cut off with bounded memory, and nobody else notices.
 
-use crate::harness::{Backend, Client, Kind, RawSocket, Server, TestDatabase, server::Start};
+use crate::harness::{Backend, Client, Kind, RawSocket, Server, TestDatabase, raw::client_frame, server::Start};
+use flate2::{Compress, Compression, FlushCompress};
 use rstest::rstest;
+use serde_json::{Value, json};
 
 const USERS: i64 = 50;
+
+const COMPRESSED_TEXT: u8 = 0xc1;
+const CLOSE: u8 = 0x88;
 
 #[tokio::test]
 async fn a_peer_that_does_not_read_is_cut_off_and_nobody_else_loses_a_frame() {
@@ -90,27 +95,95 @@ async fn a_burst_larger_than_an_outbox_reaches_everyone_who_reads(#[case] messag
     reading.await.expect("both got everything");
 }
 
-/// A page larger than an outbox is no reason to close who reads it, whatever else comes meanwhile.
-#[tokio::test]
-async fn who_reads_a_large_page_is_not_closed_for_what_comes_behind_it() {
-    const MESSAGES: usize = 150;
-    let database = TestDatabase::new(Backend::Sqlite).await;
-    let server = Server::start(&database).await;
-    let (mut author, _) = Client::natter_v1(&server, 1).await;
-    for _ in 0..MESSAGES {
+/// Messages of 20 KB each, in one chat.
+async fn large_messages(server: &Server, count: usize) -> (Client, Value) {
+    let (mut author, welcome) = Client::natter_v1(server, 1).await;
+    for _ in 0..count {
         author.post(Kind::Chat, 1, &"x".repeat(20_000)).await;
         author.expect("MESSAGE").await;
     }
+    (author, welcome)
+}
+
+/// Pages that a client asks for are no reason to close it while it reads, however many it asks for and whatever else comes.
+#[tokio::test]
+async fn who_reads_is_not_closed_for_the_pages_that_it_asked_for() {
+    const PAGES: usize = 12;
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let server = Server::start(&database).await;
+    let (mut author, _) = large_messages(&server, 60).await;
     let mut reader = Client::natter_v1(&server, 2).await.0;
-    reader.send(&serde_json::json!({ "type": "GET_HISTORY", "chat_id": 1, "limit": 200, "request_id": "page" })).await;
-    // The page is on its way when others go on talking.
+    let asked: Vec<Value> = (0..PAGES)
+        .map(|page| json!({ "type": "GET_HISTORY", "chat_id": 1, "limit": 200, "request_id": page.to_string() }))
+        .collect();
+    reader.send_together(&asked).await;
+    // The first page is on its way when others go on talking.
     server.logged("from user 2: GET_HISTORY").await;
     for number in 0..20 {
         author.post(Kind::Chat, 1, &number.to_string()).await;
         author.expect("MESSAGE").await;
     }
-    let page = reader.answer_to("page").await.expect("the session stays open");
-    assert_eq!(page["payload"]["messages"].as_array().expect("a list").len(), MESSAGES);
+    let mut pages = 0;
+    while pages < PAGES {
+        let page = reader.next().await;
+        if page["type"] != "HISTORY" {
+            continue;
+        }
+        pages += 1;
+        let messages = page["payload"]["messages"].as_array().expect("a list").len();
+        assert!((10..=33).contains(&messages), "{messages} of 20 KB each");
+        assert_eq!(page["payload"]["has_more"], true);
+    }
     author.post(Kind::Chat, 1, "after").await;
-    while reader.expect("MESSAGE").await["payload"]["content"] != "after" {}
+    while reader.next().await["payload"]["content"] != "after" {}
+}
+
+#[tokio::test]
+async fn who_reads_is_not_closed_for_asking_for_pages_while_it_is_told_what_it_missed() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let server = Server::start(&database).await;
+    let (_author, welcome) = large_messages(&server, 200).await;
+    let log_id = welcome["payload"]["log_id"].as_str().expect("a log");
+    let (mut returning, _) = Client::resuming(&server, 2, 0, log_id).await;
+    let page = json!({ "type": "GET_HISTORY", "chat_id": 1, "limit": 200 });
+    returning.send_together(&[page.clone(), page.clone(), page]).await;
+    let (mut missed, mut pages) = (0, 0);
+    while (missed, pages) != (200, 3) {
+        match returning.next().await["type"].as_str().expect("a type") {
+            "MESSAGE" => missed += 1,
+            "HISTORY" => pages += 1,
+            "RESUMED" => assert_eq!(missed, 200),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+/// What one client sends in one read may inflate to a thousand times as much: others have their turns in between.
+#[tokio::test]
+async fn who_sends_much_in_little_waits_for_its_turns() {
+    const FRAMES: usize = 400;
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let server = Start::on(&database).env("NATTER_SERVER__WORKERS", "1").env("NATTER_LIMITS__ENABLED", "false").listening().await;
+    let (mut flooder, head) = RawSocket::upgraded_with(&server, 1, "Sec-WebSocket-Extensions: permessage-deflate\r\n").await;
+    assert!(head.contains("permessage-deflate"), "{head}");
+    let mut other = Client::natter_v1(&server, 2).await.0;
+    // 65,000 spaces behind a type that is not known: 65 KB in a hundred bytes.
+    let text = format!("{{\"type\":\"X\"{}}}", " ".repeat(65_000));
+    let frame = client_frame(COMPRESSED_TEXT, &deflated(text.as_bytes()));
+    flooder.write(&frame.repeat(FRAMES)).await;
+    other.send(&json!({ "type": "PING" })).await;
+    other.expect("PONG").await;
+    // Every one of them is answered, in the end, and the connection lives.
+    for _ in 0..FRAMES {
+        assert_eq!(flooder.frame().await.expect("an answer").opcode, 0x1);
+    }
+    flooder.write(&client_frame(CLOSE, &[])).await;
+    assert_eq!(flooder.frame().await.expect("a close frame").opcode, 0x8);
+}
+
+fn deflated(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    Compress::new(Compression::default(), false).compress_vec(text, &mut out, FlushCompress::Sync).expect("deflate");
+    out.truncate(out.len() - 4);
+    out
 }
