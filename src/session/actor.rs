@@ -71,7 +71,7 @@ impl Session {
         let announced = match port.connect.try_send(Connect { user: identity.caller.user }) {
             Ok(()) => Some(identity.caller.user),
             Err(error) => {
-                log::warn!("no room for a session of user {}: {error}", identity.caller.user);
+                log::warn!(cause = "no_room"; "no room for a session of user {}: {error}", identity.caller.user);
                 outbox.close(CloseCode::TryAgainLater);
                 None
             }
@@ -146,26 +146,47 @@ impl Heard {
             Message::Text(text) => text,
             Message::Binary(_) => return ControlFlow::Break(CloseCode::Unsupported),
         };
-        match decode(text, identity.dialect, &port.limits) {
+        let user = identity.caller.user;
+        match decode(text, identity.dialect, &port.limits).and_then(|request| admitted(request, identity, port)) {
             // Only what is compressed can be so much: one read may inflate to a thousand times its size.
             Ok(Request { request_id, .. }) if self.bytes > UNDER_WAY + port.limits.frame_bytes => {
                 let refusal = Refusal::unavailable("too much at once: nothing was stored, try again");
-                refuse(outbox, identity.caller.user, request_id.as_ref(), &refusal);
+                refuse(outbox, user, request_id.as_ref(), &refusal);
             }
             Ok(request) => {
-                log::info!("📨 WS: Received message from user {}: {}", identity.caller.user, request.command.name());
+                log::info!("📨 WS: Received message from user {user}: {}", request.command.name());
                 self.bytes += text.len();
                 self.requests.push(request);
             }
-            Err(Refused { request_id, refusal }) => refuse(outbox, identity.caller.user, request_id.as_ref(), &refusal),
+            Err(Refused { request_id, refusal }) => {
+                refuse(outbox, user, request_id.as_ref(), &refusal);
+                return patience_with(user, port);
+            }
         }
         ControlFlow::Continue(())
     }
 }
 
+/// The request, unless it is more than its user, address or conversation may have.
+fn admitted(request: Request, identity: Identity, port: &Port) -> Result<Request, Refused> {
+    match port.limiter.command(identity.caller.user, identity.network, &request.command) {
+        Ok(()) => Ok(request),
+        Err(exceeded) => Err(Refused { request_id: request.request_id, refusal: exceeded.into() }),
+    }
+}
+
+/// Whether a user whose frame was refused may go on.
+fn patience_with(user: UserId, port: &Port) -> ControlFlow<CloseCode> {
+    if port.limiter.refused(user).is_ok() {
+        return ControlFlow::Continue(());
+    }
+    log::warn!(cause = "flooding"; "🌊 WS: User {user} floods: closed");
+    ControlFlow::Break(CloseCode::Flooding)
+}
+
 fn refuse(outbox: &Outbox, user: UserId, request_id: Option<&RequestId>, refusal: &Refusal) {
     // Neither the frame nor the message: both may hold what was said.
-    log::debug!("refused a frame of user {user}: {}, field {:?}", refusal.code.as_str(), refusal.field);
+    log::debug!(cause = "refused_frame"; "refused a frame of user {user}: {}, field {:?}", refusal.code.as_str(), refusal.field);
     outbox.tell(&frame::error(request_id, refusal));
 }
 
