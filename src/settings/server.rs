@@ -49,7 +49,7 @@ impl ServerSettings {
 fn trusted_proxies(source: &mut Source) -> Vec<IpNet> {
     const KEY: &str = "server.trusted_proxies";
     let network = |text: &String| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok();
-    let texts = source.texts(KEY);
+    let texts = source.list(KEY);
     let networks: Vec<IpNet> = texts.iter().filter_map(network).collect();
     if networks.len() < texts.len() {
         source.fault(KEY, "must be a list of addresses and networks, such as [\"127.0.0.1\", \"10.0.0.0/8\"]");

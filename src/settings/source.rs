@@ -170,14 +170,15 @@ impl Source {
         String::new()
     }
 
-    /// A list of texts.
-    pub(super) fn texts(&mut self, key: &str) -> Vec<String> {
+    /// A list of texts, none of them empty.
+    pub(super) fn list(&mut self, key: &str) -> Vec<String> {
+        let text = |value: Value| value.into_string().filter(|text| !text.is_empty());
         let texts = match self.value(key) {
-            Some(Value::Array(_, list)) => list.into_iter().map(Value::into_string).collect(),
+            Some(Value::Array(_, values)) => values.into_iter().map(text).collect(),
             _ => None,
         };
         texts.unwrap_or_else(|| {
-            self.fault(key, "must be a list of strings: [\"a\", \"b\"]");
+            self.fault(key, "must be a list of strings: [\"one\", \"another\"]");
             Vec::new()
         })
     }
@@ -195,22 +196,18 @@ impl Source {
 
     /// Each key with its value as TOML.
     pub(super) fn effective(&self) -> Vec<(String, String)> {
+        let shown = |value: Value| match value {
+            Value::String(_, text) => format!("{text:?}"),
+            Value::Bool(_, value) => value.to_string(),
+            Value::Array(_, values) => format!("{:?}", values.iter().filter_map(Value::as_str).collect::<Vec<_>>()),
+            other => other.to_i128().map_or_else(String::new, |number| number.to_string()),
+        };
         self.known.iter().filter_map(|key| Some((key.clone(), shown(self.value(key)?)))).collect()
     }
 
     /// Every fault at once.
     pub(super) fn finish(self) -> Result<(), Vec<Fault>> {
         if self.faults.is_empty() { Ok(()) } else { Err(self.faults) }
-    }
-}
-
-/// A value as TOML.
-fn shown(value: Value) -> String {
-    match value {
-        Value::String(_, text) => format!("{text:?}"),
-        Value::Bool(_, value) => value.to_string(),
-        Value::Array(_, list) => format!("[{}]", list.into_iter().map(shown).collect::<Vec<_>>().join(", ")),
-        other => other.to_i128().map_or_else(String::new, |number| number.to_string()),
     }
 }
 

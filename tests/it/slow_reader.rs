@@ -8,7 +8,7 @@ const USERS: i64 = 50;
 #[tokio::test]
 async fn a_peer_that_does_not_read_is_cut_off_and_nobody_else_loses_a_frame() {
     let database = TestDatabase::new(Backend::Sqlite).await;
-    let server = Server::start(&database).await;
+    let server = Server::unlimited(&database).await;
     let mut others = Vec::new();
     for user in 1..=USERS {
         others.push(Client::natter_v1(&server, user).await.0);
@@ -48,7 +48,7 @@ async fn a_peer_that_does_not_read_is_cut_off_and_nobody_else_loses_a_frame() {
 #[tokio::test]
 async fn a_slow_reader_that_comes_back_in_time_is_told_why_it_was_closed() {
     let database = TestDatabase::new(Backend::Sqlite).await;
-    let server = Server::start(&database).await;
+    let server = Server::unlimited(&database).await;
     let (mut sender, _) = Client::natter_v1(&server, 1).await;
     let mut stalled = RawSocket::upgraded(&server, 99).await;
     let content = "x".repeat(20_000);
@@ -73,7 +73,7 @@ async fn a_slow_reader_that_comes_back_in_time_is_told_why_it_was_closed() {
 #[tokio::test]
 async fn a_burst_larger_than_an_outbox_reaches_everyone_who_reads(#[case] messages: usize, #[case] content: &str) {
     let database = TestDatabase::new(Backend::Sqlite).await;
-    let start = Start::on(&database).env("NATTER_LIMITS__OUTBOX_BYTES", &(16 << 20).to_string());
+    let start = Start::on(&database).unlimited().env("NATTER_LIMITS__OUTBOX_BYTES", &(16 << 20).to_string());
     let server = start.listening().await;
     let mut reader = Client::natter_v1(&server, 2).await.0;
     let (mut sender, mut echo) = Client::natter_v1(&server, 1).await.0.split();
@@ -95,7 +95,7 @@ async fn a_burst_larger_than_an_outbox_reaches_everyone_who_reads(#[case] messag
 async fn who_reads_a_large_page_is_not_closed_for_what_comes_behind_it() {
     const MESSAGES: usize = 150;
     let database = TestDatabase::new(Backend::Sqlite).await;
-    let server = Server::start(&database).await;
+    let server = Server::unlimited(&database).await;
     let (mut author, _) = Client::natter_v1(&server, 1).await;
     for _ in 0..MESSAGES {
         author.post(Kind::Chat, 1, &"x".repeat(20_000)).await;
