@@ -4,7 +4,6 @@ mod address;
 mod admission;
 mod asyncapi;
 mod connections;
-mod connections;
 mod handshake;
 mod health;
 mod history;
