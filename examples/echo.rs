@@ -17,6 +17,7 @@ use actix_web::{
 use natter::{
     delivery::{Subscriber, deflate::compress},
     http::takeover::{self, OnUpgrade},
+    limits::Network,
     protocol::{
         Caller, Deflate, Dialect, Role, UserId, deflate,
         websocket::{self, Opcode},
@@ -25,7 +26,7 @@ use natter::{
 };
 use std::{
     future::poll_fn,
-    net::TcpListener,
+    net::{Ipv4Addr, TcpListener},
     ops::ControlFlow,
     rc::Rc,
     task::{Poll, ready},
@@ -83,8 +84,14 @@ async fn upgrade(request: HttpRequest) -> Result<HttpResponse, actix_web::Error>
 }
 
 async fn echo(stream: TcpStream, early: &mut [u8], deflate: Option<Deflate>) {
-    let identity =
-        Identity { caller: Caller { user: UserId(1), role: Role::User }, dialect: Dialect::Classic, deflate, cursor: None };
+    let network = Network::of(Ipv4Addr::LOCALHOST.into());
+    let identity = Identity {
+        caller: Caller { user: UserId(1), role: Role::User },
+        network,
+        dialect: Dialect::Classic,
+        deflate,
+        cursor: None,
+    };
     let bounds = Bounds { message_bytes: MESSAGE_BYTES, fragments: FRAGMENTS, deflate: deflate.is_some() };
     let outbox = Outbox::new(stream, identity, 2 * MESSAGE_BYTES);
     let mut connection = Connection::new(Rc::clone(&outbox));

@@ -6,7 +6,8 @@ use crate::{
     chat::Chat,
     clock::Clock,
     delivery::Drain,
-    http::{Connections, Site},
+    http::{Bounds, Connections, Site},
+    limits::Limiter,
     protocol::Committed,
     server::{ChatServer, Publish},
     settings::{AuthMode, Settings},
@@ -143,13 +144,15 @@ impl Running {
         let lane = lane.run(move |committed| publish(committed, sink.clone()), lane_is_stopped.map(|_| ()));
         thread.spawn(lane.map(|()| drop(is_published)));
 
-        let max_connections = if settings.limits.enabled { settings.server.max_connections } else { usize::MAX };
+        let limiter = Arc::new(Limiter::new(settings.limits.enabled.then_some(&settings.limits.quotas)));
         let reader = store.reader();
         let site = Data::new(Site {
             store,
             reader: reader.clone(),
             inspect: chat_server.clone().recipient(),
-            connections: Arc::new(Connections::new(max_connections)),
+            connections: Arc::new(Connections::new(bounds(settings))),
+            limiter: Arc::clone(&limiter),
+            trusted_proxies: settings.server.trusted_proxies.clone(),
             draining: AtomicBool::new(false),
         });
         // One message a worker, at its start.
@@ -160,6 +163,7 @@ impl Running {
             log_id: head.log_id,
             reader,
             limits: settings.limits,
+            limiter,
             compression: settings.server.compression,
             max_missed: settings.resume.max_events,
             announce,
@@ -204,6 +208,18 @@ impl Running {
             Err(_) => log::warn!("stopped; the database did not answer the goodbye"),
         }
         Ok(())
+    }
+}
+
+/// How many connections there may be.
+fn bounds(settings: &Settings) -> Bounds {
+    if !settings.limits.enabled {
+        return Bounds::NONE;
+    }
+    Bounds {
+        total: settings.server.max_connections,
+        user: settings.limits.connections_per_user,
+        address: settings.limits.connections_per_address,
     }
 }
 

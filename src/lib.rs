@@ -1,7 +1,9 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
 // In the order of dependency: a module uses only those above it. `tests/it/architecture.rs` holds them to it.
+pub mod logging;
 pub mod protocol;
+pub mod limits;
 pub mod clock;
 pub mod store;
 pub mod chat;

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use natter::{
-    app,
+    app, logging,
     settings::{Overrides, Settings},
     store::{
         backup::{backup, rename_log, restore},
@@ -122,7 +122,10 @@ fn main() -> ExitCode {
             return ExitCode::from(FAULTY_SETTINGS);
         }
     };
-    env_logger::Builder::new().parse_filters(&settings.logging.filter).init();
+    if let Err(error) = logging::start(&settings.logging.filter) {
+        eprintln!("natter: {error}");
+        return ExitCode::FAILURE;
+    }
     match actix::System::new().block_on(run(cli.command.unwrap_or(Command::Serve), &settings)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

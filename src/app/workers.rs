@@ -3,6 +3,7 @@
 use crate::{
     delivery::{Drain, Hub, hub::HubActor},
     http::{SessionPort, Site, routes, takeover},
+    limits::Limiter,
     protocol::{Seq, resume::Missed},
     server::{AddHub, ChatServer},
     session::{MissedEvents, Port, Unreadable},
@@ -21,6 +22,7 @@ use socket2::{Domain, Socket, Type};
 use std::{
     net::{SocketAddr, TcpListener},
     rc::Rc,
+    sync::Arc,
     time::Duration,
 };
 use tokio::sync::mpsc::UnboundedSender;
@@ -63,6 +65,7 @@ pub(super) struct Workers {
     pub(super) log_id: Uuid,
     pub(super) reader: Reader,
     pub(super) limits: LimitSettings,
+    pub(super) limiter: Arc<Limiter>,
     /// Whether clients may have their messages compressed.
     pub(super) compression: bool,
     /// Events that a session may have missed and be told of.
@@ -136,6 +139,7 @@ impl Workers {
             log: Rc::new(Log(self.reader.clone())),
             max_missed: self.max_missed,
             limits: self.limits.client,
+            limiter: Arc::clone(&self.limiter),
             fragments: self.limits.fragments,
             compression: self.compression,
             outbox_bytes: self.limits.outbox_bytes,
@@ -154,7 +158,7 @@ impl MissedEvents for Log {
         let reader = self.0.clone();
         Box::pin(async move {
             reader.missed(seq, MISSED_PAGE).await.map_err(|error| {
-                log::error!("the log could not be read: {error}");
+                log::error!(cause = "log_unreadable"; "the log could not be read: {error}");
                 Unreadable
             })
         })

@@ -14,7 +14,7 @@ use crate::{
 /// Where the database does not answer: what it said is logged here, and nowhere else.
 pub async fn history(reader: &Reader, query: &GetHistory) -> Result<History, Refusal> {
     reader.history(query).await.map_err(|error| {
-        log::error!("history could not be read: {error}");
+        log::error!(cause = "history_unreadable"; "history could not be read: {error}");
         Refusal::unavailable("the database does not answer: try again")
     })
 }

@@ -18,7 +18,7 @@ pub(super) async fn readyz(site: Data<Site>) -> HttpResponse {
     match tokio::time::timeout(PATIENCE, site.store.check()).await {
         Ok(Ok(())) => HttpResponse::Ok().body("ready\n"),
         Ok(Err(error)) => {
-            log::warn!("not ready: {error}");
+            log::warn!(cause = "not_ready"; "not ready: {error}");
             HttpResponse::ServiceUnavailable().body("the database does not answer\n")
         }
         Err(_) => HttpResponse::ServiceUnavailable().body("the database takes too long to answer\n"),

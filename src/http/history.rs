@@ -1,6 +1,6 @@
 //! `GET /api/v1/chats/{id}/messages` and `/api/v1/support-chats/{id}/messages`: the pages of `GET_HISTORY`.
 
-use super::{Site, identity, problem::Problem};
+use super::{Site, admission::admit, problem::Problem};
 use crate::{
     chat,
     protocol::{
@@ -32,7 +32,7 @@ pub(super) async fn support_history(request: HttpRequest, id: Path<String>, site
 }
 
 async fn page(kind: ConversationKind, request: &HttpRequest, id: &str, site: &Site) -> Result<HttpResponse, Problem> {
-    identity::caller(request)?;
+    admit(request, site)?;
     let id = ConversationId(id_parameter("id", id)?);
     let query = GetHistory::new(Conversation { kind, id }, parameters(request)?)?;
     Ok(HttpResponse::Ok().json(chat::history(&site.reader, &query).await?))

@@ -1,5 +1,7 @@
 //! HTTP: the upgrade to a WebSocket, health, who is connected, and the built-in page.
 
+mod address;
+mod admission;
 mod asyncapi;
 mod connections;
 mod handshake;
@@ -12,10 +14,11 @@ mod problem;
 mod socket;
 pub mod takeover;
 
-pub use connections::Connections;
+pub use connections::{Bounds, Connections};
 pub use socket::SessionPort;
 
 use crate::{
+    limits::Limiter,
     server::Inspect,
     store::{Reader, Store},
 };
@@ -24,6 +27,7 @@ use actix_web::{
     guard::{self, Guard},
     web,
 };
+use ipnet::IpNet;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -39,6 +43,10 @@ pub struct Site {
     pub inspect: Recipient<Inspect>,
     /// How many sockets there are, and may be.
     pub connections: Arc<Connections>,
+    /// How often clients may do what.
+    pub limiter: Arc<Limiter>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// Set once the server is going away.
     pub draining: AtomicBool,
 }

@@ -1,6 +1,9 @@
 //! An error as HTTP tells it: a status, and the payload of an `ERROR` frame.
 
-use crate::protocol::{ErrorCode, Refusal};
+use crate::{
+    limits::Quota,
+    protocol::{ErrorCode, Refusal},
+};
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 use serde_json::json;
 
@@ -10,11 +13,18 @@ use serde_json::json;
 pub(super) struct Problem {
     status: StatusCode,
     refusal: Refusal,
+    /// What was exceeded.
+    quota: Option<Quota>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, refusal: Refusal) -> Self {
-        Self { status, refusal }
+        Self { status, refusal, quota: None }
+    }
+
+    /// The caller has asked for too much.
+    pub(super) fn limited(quota: Quota, refusal: Refusal) -> Self {
+        Self { quota: Some(quota), ..Self::from(refusal) }
     }
 
     /// The server can't take this now; come back.
@@ -31,6 +41,7 @@ impl From<Refusal> for Problem {
             ErrorCode::SenderMismatch | ErrorCode::Forbidden => StatusCode::FORBIDDEN,
             ErrorCode::NotFound => StatusCode::NOT_FOUND,
             ErrorCode::Conflict => StatusCode::CONFLICT,
+            ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
@@ -51,8 +62,18 @@ impl ResponseError for Problem {
             response.insert_header(("upgrade", "websocket")).insert_header(("sec-websocket-version", "13"));
         }
         if let Some(ms) = retry_after_ms {
-            response.insert_header(("retry-after", ms.div_ceil(1_000)));
+            let seconds = ms.div_ceil(1_000);
+            response.insert_header(("retry-after", seconds));
+            if let Some(quota) = &self.quota {
+                response.insert_header(("ratelimit-policy", policy(quota)));
+                response.insert_header(("ratelimit", format!("\"{}\";r=0;t={seconds}", quota.name)));
+            }
         }
         response.json(json!({ "error": payload }))
     }
+}
+
+/// A quota in the words of draft-ietf-httpapi-ratelimit-headers-10: so many units in so many seconds.
+fn policy(Quota { name, per_second, burst, .. }: &Quota) -> String {
+    format!("\"{name}\";q={burst};w={}", burst.get().div_ceil(per_second.get()))
 }

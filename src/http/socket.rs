@@ -1,10 +1,12 @@
 //! `GET /ws-online-status` and `/ws`: from an HTTP request to a session.
 
-use super::{Site, handshake, identity, problem::Problem, takeover::OnUpgrade};
+use super::{Site, address::address, connections::Permit, handshake, identity, problem::Problem, takeover::OnUpgrade};
 use crate::{
+    limits::Network,
     protocol::{Deflate, Dialect, Refusal, deflate, session::NATTER_V1},
-    session::{Identity, Port, Session, turn_away},
+    session::{Identity, Port, Session, turn_away, turn_away_one_too_many},
 };
+use actix_rt::net::TcpStream;
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
     http::header::{HeaderValue, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL},
@@ -24,7 +26,8 @@ pub(super) async fn upgrade(request: HttpRequest, site: Data<Site>) -> Result<Ht
     if site.is_draining() {
         return Err(Problem::unavailable("the server is going away: connect again"));
     }
-    let permit = site.connections.permit().ok_or_else(|| Problem::unavailable("too many connections: try again later"))?;
+    let network = Network::of(address(&request, &site.trusted_proxies));
+    let permit = site.connections.permit(network).ok_or_else(|| Problem::unavailable("too many connections: try again later"))?;
     let Some(SessionPort(port)) = request.app_data::<SessionPort>().cloned() else {
         return Err(Problem::unavailable("the server is starting: try again"));
     };
@@ -38,22 +41,33 @@ pub(super) async fn upgrade(request: HttpRequest, site: Data<Site>) -> Result<Ht
     }
     let mut response = response.finish();
     let dialect = if response.headers().contains_key(SEC_WEBSOCKET_PROTOCOL) { Dialect::NatterV1 } else { Dialect::Classic };
-    let identity = identify(&request, dialect, agreed.map(|agreed| agreed.deflate));
+    let identity = identify(&request, network, dialect, agreed.map(|agreed| agreed.deflate));
     response.extensions_mut().insert(OnUpgrade::new(move |stream, early| match identity {
-        Ok(identity) => Session::open(stream, &early, identity, port, Box::new(permit)),
-        Err(refusal) => turn_away(stream, refusal, Box::new(permit)),
+        Ok(identity) => begin(stream, &early, identity, port, permit),
+        Err(refusal) => turn_away(stream, &refusal, Box::new(permit)),
     }));
     Ok(response)
 }
 
+/// Begins a session, if its user and its address may have one more.
+fn begin(stream: TcpStream, early: &[u8], identity: Identity, port: Rc<Port>, mut permit: Permit) {
+    match permit.join(identity.caller.user) {
+        Ok(()) => Session::open(stream, early, identity, port, Box::new(permit)),
+        Err(too_many) => {
+            log::info!(cause = "too_many_connections"; "🚫 WS: Connection refused: {too_many}");
+            turn_away_one_too_many(stream, Box::new(permit));
+        }
+    }
+}
+
 /// Who connects, and where they stopped.
-fn identify(request: &HttpRequest, dialect: Dialect, deflate: Option<Deflate>) -> Result<Identity, Refusal> {
+fn identify(request: &HttpRequest, network: Network, dialect: Dialect, deflate: Option<Deflate>) -> Result<Identity, Refusal> {
     let caller = identity::caller(request)?;
     let cursor = match dialect {
         Dialect::Classic => None,
         Dialect::NatterV1 => identity::cursor(request)?,
     };
-    Ok(Identity { caller, dialect, deflate, cursor })
+    Ok(Identity { caller, network, dialect, deflate, cursor })
 }
 
 /// What extensions the client offers.

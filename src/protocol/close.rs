@@ -24,8 +24,12 @@ pub enum CloseCode {
     TryAgainLater,
     /// Who the client is, is missing or invalid.
     Unauthorized,
+    /// The user, or the address, has as many connections as it may have.
+    TooManyConnections,
     /// The client does not read what it is sent.
     SlowConsumer,
+    /// Refused too often in too short a time.
+    Flooding,
     /// No sign of life within the heartbeat.
     NoPong,
 }
@@ -44,7 +48,9 @@ impl CloseCode {
             Self::TooLarge => 1009,
             Self::TryAgainLater => 1013,
             Self::Unauthorized => 4001,
+            Self::TooManyConnections => 4005,
             Self::SlowConsumer => 4100,
+            Self::Flooding => 4101,
             Self::NoPong => 4201,
         }
     }
@@ -63,7 +69,9 @@ impl CloseCode {
             Self::TooLarge => "frame too large",
             Self::TryAgainLater => "try again later",
             Self::Unauthorized => "who you are is missing or invalid",
+            Self::TooManyConnections => "too many connections",
             Self::SlowConsumer => "slow consumer: you did not read what you were sent",
+            Self::Flooding => "flooding: too many of your frames were refused",
             Self::NoPong => "no pong",
         }
     }

@@ -1,6 +1,8 @@
 //! What a client may ask for. A feature adds one variant here, one line in [`decode`](super::decode), and one arm in `chat::run`.
 
-use super::{ConversationKind, RequestId, delete::DeleteMessage, edit::EditMessage, history::GetHistory, post::NewMessage};
+use super::{
+    Conversation, ConversationKind, RequestId, delete::DeleteMessage, edit::EditMessage, history::GetHistory, post::NewMessage,
+};
 
 /// A well-formed command; whether it is allowed is not decided yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,17 @@ impl Command {
             Self::Delete(_) => "DELETE_MESSAGE",
             Self::GetHistory(_) => "GET_HISTORY",
             Self::Ping => "PING",
+        }
+    }
+
+    /// The conversation that it changes something in.
+    #[must_use]
+    pub fn changes(&self) -> Option<Conversation> {
+        match self {
+            Self::Post(message) => Some(message.conversation),
+            Self::Edit(edit) => Some(edit.conversation),
+            Self::Delete(delete) => Some(delete.conversation),
+            Self::GetHistory(_) | Self::Ping => None,
         }
     }
 }

@@ -21,6 +21,8 @@ pub enum ErrorCode {
     NotFound,
     /// It is not in the state that the command needs.
     Conflict,
+    /// Too much in too short a time; the refusal says when there is room again.
+    RateLimited,
     /// Nothing was stored; trying again is safe and sensible.
     Unavailable,
     /// The server failed; nothing was stored.
@@ -40,6 +42,7 @@ impl ErrorCode {
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",
+            Self::RateLimited => "rate_limited",
             Self::Unavailable => "unavailable",
             Self::Internal => "internal",
         }

@@ -7,4 +7,6 @@ pub struct Limits {
     pub content_chars: usize,
     /// Bytes of one WebSocket message, headers left out.
     pub frame_bytes: usize,
+    /// Messages of a user a second, in the long run; none is no limit.
+    pub messages_per_second: Option<u32>,
 }

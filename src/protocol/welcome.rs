@@ -51,7 +51,7 @@ impl Serialize for Welcome {
             limits: LimitsPayload {
                 content_chars: self.limits.content_chars,
                 frame_bytes: self.limits.frame_bytes,
-                messages_per_second: None,
+                messages_per_second: self.limits.messages_per_second,
             },
         }
         .serialize(serializer)

@@ -74,7 +74,7 @@ impl Session {
         let announced = match port.connect.try_send(Connect { user: identity.caller.user }) {
             Ok(()) => Some(identity.caller.user),
             Err(error) => {
-                log::warn!("no room for a session of user {}: {error}", identity.caller.user);
+                log::warn!(cause = "no_room"; "no room for a session of user {}: {error}", identity.caller.user);
                 outbox.close(CloseCode::TryAgainLater);
                 None
             }
@@ -152,21 +152,42 @@ impl Heard {
             Message::Text(text) => text,
             Message::Binary(_) => return ControlFlow::Break(Halt::Close(CloseCode::Unsupported)),
         };
-        match decode(text, identity.dialect, &port.limits) {
+        let user = identity.caller.user;
+        match decode(text, identity.dialect, &port.limits).and_then(|request| admitted(request, identity, port)) {
             Ok(request) => {
-                log::info!("📨 WS: Received message from user {}: {}", identity.caller.user, request.command.name());
+                log::info!("📨 WS: Received message from user {user}: {}", request.command.name());
                 self.bytes += if request.command.is_answered_with_a_page() { PAGE } else { text.len() };
                 self.requests.push(request);
             }
-            Err(Refused { request_id, refusal }) => refuse(outbox, identity.caller.user, request_id.as_ref(), &refusal),
+            Err(Refused { request_id, refusal }) => {
+                refuse(outbox, user, request_id.as_ref(), &refusal);
+                return patience_with(user, port);
+            }
         }
         if self.bytes < UNDER_WAY { ControlFlow::Continue(()) } else { ControlFlow::Break(Halt::Later) }
     }
 }
 
+/// The request, unless it is more than its user, address or conversation may have.
+fn admitted(request: Request, identity: Identity, port: &Port) -> Result<Request, Refused> {
+    match port.limiter.command(identity.caller.user, identity.network, &request.command) {
+        Ok(()) => Ok(request),
+        Err(exceeded) => Err(Refused { request_id: request.request_id, refusal: exceeded.into() }),
+    }
+}
+
+/// Whether a user whose frame was refused may go on.
+fn patience_with(user: UserId, port: &Port) -> ControlFlow<Halt> {
+    if port.limiter.refused(user).is_ok() {
+        return ControlFlow::Continue(());
+    }
+    log::warn!(cause = "flooding"; "🌊 WS: User {user} floods: closed");
+    ControlFlow::Break(Halt::Close(CloseCode::Flooding))
+}
+
 fn refuse(outbox: &Outbox, user: UserId, request_id: Option<&RequestId>, refusal: &Refusal) {
     // Neither the frame nor the message: both may hold what was said.
-    log::debug!("refused a frame of user {user}: {}, field {:?}", refusal.code.as_str(), refusal.field);
+    log::debug!(cause = "refused_frame"; "refused a frame of user {user}: {}, field {:?}", refusal.code.as_str(), refusal.field);
     outbox.tell(&frame::error(request_id, refusal));
 }
 

@@ -17,4 +17,4 @@ pub use connection::{Connection, Halt, Message};
 pub use decoder::Bounds;
 pub use outbox::Outbox;
 pub use port::{Connect, Disconnect, Identity, MissedEvents, Port, Submit, Unreadable};
-pub use turn_away::turn_away;
+pub use turn_away::{turn_away, turn_away_one_too_many};

@@ -204,6 +204,7 @@ impl Outbox {
         {
             let mut state = self.state.borrow_mut();
             log::warn!(
+                cause = "slow_consumer";
                 "🐌 WS: User {} does not read: closed with {} bytes waiting",
                 self.identity.caller.user,
                 state.waiting.bytes()

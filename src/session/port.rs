@@ -2,6 +2,7 @@
 
 use crate::{
     delivery::Hub,
+    limits::{Limiter, Network},
     protocol::{
         Caller, Deflate, Dialect, Limits, Seq, SessionKey, Share, UserId,
         command::Request,
@@ -10,7 +11,7 @@ use crate::{
 };
 use actix::{Message, Recipient};
 use futures_util::future::LocalBoxFuture;
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 use uuid::Uuid;
 
 /// Who is at the other end of a socket: known before the session begins.
@@ -18,6 +19,8 @@ use uuid::Uuid;
 pub struct Identity {
     /// The user, and as what.
     pub caller: Caller,
+    /// Where they come from.
+    pub network: Network,
     /// Which frames they are sent.
     pub dialect: Dialect,
     /// Whether and how messages are compressed, in both directions.
@@ -44,6 +47,8 @@ pub struct Port {
     pub max_missed: i64,
     /// What a client may send.
     pub limits: Limits,
+    /// And how often.
+    pub limiter: Arc<Limiter>,
     /// Frames that one message may be cut into.
     pub fragments: u32,
     /// Whether clients may have their messages compressed.

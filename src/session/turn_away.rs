@@ -12,13 +12,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Sends the `ERROR` and the close frame, and holds `permit` until the socket has ended.
-pub fn turn_away(stream: TcpStream, refusal: Refusal, permit: Box<dyn Any>) {
-    log::info!("🚫 WS: Connection refused: {refusal}");
-    actix_rt::spawn(async move {
-        let _permit = permit;
-        // A client that is gone already needs no answer; one that stays too long is cut off.
-        let _ = tokio::time::timeout(GRACE, farewell(stream, &refusal)).await;
-    });
+pub fn turn_away(stream: TcpStream, refusal: &Refusal, permit: Box<dyn Any>) {
+    log::info!(cause = "refused_connection"; "🚫 WS: Connection refused: {refusal}");
+    let error = websocket::frame(Opcode::Text, &frame::error(None, refusal));
+    let close = websocket::close(code(refusal));
+    part(stream, [error.as_ref(), close.as_ref()].concat(), permit);
+}
+
+/// Sends the close frame to a client that can't have one more connection, and holds `permit` until the socket has ended.
+pub fn turn_away_one_too_many(stream: TcpStream, permit: Box<dyn Any>) {
+    part(stream, websocket::close(CloseCode::TooManyConnections).to_vec(), permit);
 }
 
 /// Who the client is, or what it asked for.
@@ -26,9 +29,16 @@ fn code(refusal: &Refusal) -> CloseCode {
     if refusal.code == ErrorCode::Unauthorized { CloseCode::Unauthorized } else { CloseCode::Policy }
 }
 
-async fn farewell(mut stream: TcpStream, refusal: &Refusal) -> std::io::Result<()> {
-    stream.write_all(&websocket::frame(Opcode::Text, &frame::error(None, refusal))).await?;
-    stream.write_all(&websocket::close(code(refusal))).await?;
+fn part(stream: TcpStream, last_words: Vec<u8>, permit: Box<dyn Any>) {
+    actix_rt::spawn(async move {
+        let _permit = permit;
+        // A client that is gone already needs no answer; one that stays too long is cut off.
+        let _ = tokio::time::timeout(GRACE, farewell(stream, &last_words)).await;
+    });
+}
+
+async fn farewell(mut stream: TcpStream, last_words: &[u8]) -> std::io::Result<()> {
+    stream.write_all(last_words).await?;
     stream.shutdown().await?;
     // Closing a socket with unread bytes would reset it, and the client would never see why.
     let mut unread = [0; 1_024];

@@ -170,6 +170,19 @@ impl Source {
         String::new()
     }
 
+    /// A list of texts, none of them empty.
+    pub(super) fn list(&mut self, key: &str) -> Vec<String> {
+        let text = |value: Value| value.into_string().filter(|text| !text.is_empty());
+        let texts = match self.value(key) {
+            Some(Value::Array(_, values)) => values.into_iter().map(text).collect(),
+            _ => None,
+        };
+        texts.unwrap_or_else(|| {
+            self.fault(key, "must be a list of strings: [\"one\", \"another\"]");
+            Vec::new()
+        })
+    }
+
     /// A text that is parsed; what is allowed is said by the parser's error.
     pub(super) fn parsed<T: FromStr<Err: fmt::Display>>(&mut self, key: &str) -> Option<T> {
         match self.text(key).parse() {
@@ -186,6 +199,7 @@ impl Source {
         let shown = |value: Value| match value {
             Value::String(_, text) => format!("{text:?}"),
             Value::Bool(_, value) => value.to_string(),
+            Value::Array(_, values) => format!("{:?}", values.iter().filter_map(Value::as_str).collect::<Vec<_>>()),
             other => other.to_i128().map_or_else(String::new, |number| number.to_string()),
         };
         self.known.iter().filter_map(|key| Some((key.clone(), shown(self.value(key)?)))).collect()

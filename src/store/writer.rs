@@ -129,7 +129,7 @@ impl Lane {
                 }
             }
             Err(Failure::NotStored(error)) if error.is_the_rows_fault() => {
-                log::error!("a change was not stored: {error}");
+                log::error!(cause = "not_stored"; "a change was not stored: {error}");
                 publish(refused(drafts, &Refusal::internal())).await;
             }
             Err(Failure::NotStored(error)) => {

@@ -6,7 +6,7 @@ use serde_json::json;
 #[tokio::test]
 async fn a_copy_taken_under_load_is_whole_and_old_clients_begin_afresh() {
     let database = TestDatabase::new(Backend::Sqlite).await;
-    let mut server = Server::start(&database).await;
+    let mut server = Server::unlimited(&database).await;
     let (client, welcome) = Client::natter_v1(&server, 1).await;
     let (mut sender, mut echo) = client.split();
     let posting = tokio::spawn(async move {

@@ -249,7 +249,8 @@ async fn the_limit_counts_what_is_inflated() {
 #[tokio::test]
 async fn many_small_bombs_at_once_are_refused_or_stored_and_cost_little_memory() {
     const MESSAGES: usize = 400;
-    let (_database, server) = server().await;
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let server = Server::unlimited(&database).await;
     let mut socket = compressing(&server, 1, "").await;
     let frame = client_frame(TEXT | COMPRESSED, &deflated(&message(Kind::Chat, &"x".repeat(20_000))));
     assert!(frame.len() * MESSAGES < 65_536, "{}", frame.len());

@@ -37,7 +37,7 @@ impl Place {
 
     /// A server in this place; it logs what concerns faults, not every message.
     async fn server(&self, database: &TestDatabase) -> Server {
-        let start = Start::on(database).env("PORT", &self.port).env("NATTER_LIMITS__ENABLED", "false");
+        let start = Start::on(database).env("PORT", &self.port).unlimited();
         start.env("RUST_LOG", "warn,natter::app=info,natter::store=info").listening().await
     }
 }

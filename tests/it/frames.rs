@@ -93,7 +93,7 @@ fn natter_v1_frames_stay_as_they_are() {
         log_id: Uuid::max(),
         seq: Seq(9_041),
         heartbeat_ms: 25_000,
-        limits: Limits { content_chars: 20_000, frame_bytes: 65_536 },
+        limits: Limits { content_chars: 20_000, frame_bytes: 65_536, messages_per_second: Some(10) },
     };
     let of = Acked::Posted { id: MessageId(1), created_at: at(), client_id: Some(client_id), duplicate: false };
     let anonymous = Acked::Posted { id: MessageId(1), created_at: at(), client_id: None, duplicate: true };

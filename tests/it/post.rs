@@ -143,7 +143,7 @@ async fn sixty_four_senders_at_once_are_all_stored_in_one_order(#[values(Backend
     const SENDERS: i64 = 64;
     const EACH: usize = 200;
     let database = TestDatabase::new(backend).await;
-    let server = Server::start(&database).await;
+    let server = Server::unlimited(&database).await;
     let mut clients = Vec::new();
     for user in 1..=SENDERS {
         clients.push(Client::natter_v1(&server, user).await.0);

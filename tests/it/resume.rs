@@ -83,7 +83,7 @@ async fn there_is_no_seam_between_what_was_missed_and_what_is_live(
     const MESSAGES: i64 = 4_000;
     const CLIENTS: i64 = 12;
     let database = TestDatabase::new(backend).await;
-    let server = Server::start(&database).await;
+    let server = Server::unlimited(&database).await;
     let (writer, welcome) = Client::natter_v1(&server, 1).await;
     let (mut sender, mut echo) = writer.split();
     let writing = tokio::spawn(async move {

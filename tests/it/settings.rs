@@ -13,6 +13,9 @@ async fn every_fault_is_reported_at_once_by_key_with_what_is_allowed() {
         .env("DATABASE_URL", "mysql://x")
         .env("NATTER_AUTH__MODE", "none")
         .env("NATTER_LIMITS__ENABLED", "maybe")
+        .env("NATTER_LIMITS__MESSAGES_PER_SECOND", "0")
+        .env("NATTER_LIMITS__CONNECTIONS_PER_USER", "many")
+        .env("NATTER_SERVER__TRUSTED_PROXIES", r#"["10.0.0.0/8", "proxy.example"]"#)
         .env("NATTER_NOWHERE__KEY", "1")
         .env("RUST_LOG", "natter=loud")
         .arg("--config")
@@ -30,6 +33,9 @@ async fn every_fault_is_reported_at_once_by_key_with_what_is_allowed() {
         "database.url (DATABASE_URL): must be sqlite://PATH",
         "auth.mode (NATTER_AUTH__MODE): must be \"trusted\"",
         "limits.enabled (NATTER_LIMITS__ENABLED): must be true or false",
+        "limits.messages_per_second (NATTER_LIMITS__MESSAGES_PER_SECOND): must be a whole number from 1 to 1000000",
+        "limits.connections_per_user (NATTER_LIMITS__CONNECTIONS_PER_USER): must be a whole number from 1 to 10000000",
+        "server.trusted_proxies (NATTER_SERVER__TRUSTED_PROXIES): must be a list of addresses and networks",
         "limits.frame_bytes (natter.toml): must be a whole number from 1024 to 67108864",
         "nowhere.key (NATTER_NOWHERE__KEY): there is no such key",
         "logging.filter (RUST_LOG): must be off, error, warn",
@@ -48,10 +54,18 @@ async fn the_later_layer_wins_and_secrets_are_masked() {
         .env("PORT", "2000")
         .env("NATTER_SERVER__PORT", "3000")
         .env("DATABASE_URL", "postgres://me:hunter2@db.example/app")
+        .env("NATTER_SERVER__TRUSTED_PROXIES", r#"["127.0.0.1", "10.0.0.0/8"]"#)
         .finished()
         .await;
     assert_eq!(code, Some(0));
-    for line in ["port = 3000", "workers = 3", "content_chars = 7", "frame_bytes = 65536", "mode = \"trusted\""] {
+    for line in [
+        "port = 3000",
+        "workers = 3",
+        "content_chars = 7",
+        "frame_bytes = 65536",
+        "mode = \"trusted\"",
+        "trusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\"]",
+    ] {
         assert!(settings.lines().any(|shown| shown == line), "{line:?} is missing:\n{settings}");
     }
     assert!(settings.contains("postgres://me:***@db.example:5432/app"), "{settings}");

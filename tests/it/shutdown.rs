@@ -10,7 +10,7 @@ use uuid::Uuid;
 #[tokio::test]
 async fn a_server_that_is_told_to_stop_finishes_and_says_goodbye(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
     let database = TestDatabase::new(backend).await;
-    let mut server = Server::start(&database).await;
+    let mut server = Server::unlimited(&database).await;
     let mut quiet = Client::classic(&server, 99).await;
     let mut senders = Vec::new();
     for user in 1..=20 {
@@ -76,7 +76,7 @@ async fn post_until_closed(mut client: Client) -> (u16, Vec<(bool, i64, Uuid)>) 
 #[tokio::test]
 async fn a_peer_that_does_not_answer_the_goodbye_does_not_hold_the_server() {
     let database = TestDatabase::new(Backend::Sqlite).await;
-    let mut server = Server::start(&database).await;
+    let mut server = Server::unlimited(&database).await;
     let _silent = RawSocket::upgraded(&server, 1).await;
     let told = Instant::now();
     server.terminate();

@@ -13,7 +13,7 @@ const CLOSE: u8 = 0x88;
 #[tokio::test]
 async fn a_peer_that_does_not_read_is_cut_off_and_nobody_else_loses_a_frame() {
     let database = TestDatabase::new(Backend::Sqlite).await;
-    let server = Server::start(&database).await;
+    let server = Server::unlimited(&database).await;
     let mut others = Vec::new();
     for user in 1..=USERS {
         others.push(Client::natter_v1(&server, user).await.0);
@@ -53,7 +53,7 @@ async fn a_peer_that_does_not_read_is_cut_off_and_nobody_else_loses_a_frame() {
 #[tokio::test]
 async fn a_slow_reader_that_comes_back_in_time_is_told_why_it_was_closed() {
     let database = TestDatabase::new(Backend::Sqlite).await;
-    let server = Server::start(&database).await;
+    let server = Server::unlimited(&database).await;
     let (mut sender, _) = Client::natter_v1(&server, 1).await;
     let mut stalled = RawSocket::upgraded(&server, 99).await;
     let content = "x".repeat(20_000);
@@ -78,7 +78,7 @@ async fn a_slow_reader_that_comes_back_in_time_is_told_why_it_was_closed() {
 #[tokio::test]
 async fn a_burst_larger_than_an_outbox_reaches_everyone_who_reads(#[case] messages: usize, #[case] content: &str) {
     let database = TestDatabase::new(Backend::Sqlite).await;
-    let start = Start::on(&database).env("NATTER_LIMITS__OUTBOX_BYTES", &(16 << 20).to_string());
+    let start = Start::on(&database).unlimited().env("NATTER_LIMITS__OUTBOX_BYTES", &(16 << 20).to_string());
     let server = start.listening().await;
     let mut reader = Client::natter_v1(&server, 2).await.0;
     let (mut sender, mut echo) = Client::natter_v1(&server, 1).await.0.split();
@@ -110,7 +110,7 @@ async fn large_messages(server: &Server, count: usize) -> (Client, Value) {
 async fn who_reads_is_not_closed_for_the_pages_that_it_asked_for() {
     const PAGES: usize = 12;
     let database = TestDatabase::new(Backend::Sqlite).await;
-    let server = Server::start(&database).await;
+    let server = Server::unlimited(&database).await;
     let (mut author, _) = large_messages(&server, 60).await;
     let mut reader = Client::natter_v1(&server, 2).await.0;
     let asked: Vec<Value> = (0..PAGES)
@@ -141,7 +141,7 @@ async fn who_reads_is_not_closed_for_the_pages_that_it_asked_for() {
 #[tokio::test]
 async fn who_reads_is_not_closed_for_asking_for_pages_while_it_is_told_what_it_missed() {
     let database = TestDatabase::new(Backend::Sqlite).await;
-    let server = Server::start(&database).await;
+    let server = Server::unlimited(&database).await;
     let (_author, welcome) = large_messages(&server, 200).await;
     let log_id = welcome["payload"]["log_id"].as_str().expect("a log");
     let (mut returning, _) = Client::resuming(&server, 2, 0, log_id).await;

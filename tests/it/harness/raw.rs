@@ -105,6 +105,12 @@ impl RawSocket {
         Ok(RawFrame { opcode: head[0] & 0x0f, compressed: head[0] & 0x40 != 0, payload })
     }
 
+    /// Reads to the end of the connection, whatever comes.
+    pub(crate) async fn ended(&mut self) {
+        let mut bytes = [0; 1_024];
+        while self.stream.read(&mut bytes).await.is_ok_and(|read| read > 0) {}
+    }
+
     /// The code of the close frame that comes next, after which the connection ends.
     pub(crate) async fn closed(&mut self) -> u16 {
         let code = self.frame().await.expect("a close frame").close_code();

@@ -39,6 +39,11 @@ impl Start {
         self
     }
 
+    /// Without limits on rates and connections: the load is what is tested.
+    pub(crate) fn unlimited(self) -> Self {
+        self.env("NATTER_LIMITS__ENABLED", "false")
+    }
+
     pub(crate) fn arg(mut self, arg: &str) -> Self {
         self.command.arg(arg);
         self
@@ -84,6 +89,11 @@ impl Server {
     /// A server with the defaults on `database`.
     pub(crate) async fn start(database: &TestDatabase) -> Self {
         Start::on(database).listening().await
+    }
+
+    /// A server without limits on rates and connections.
+    pub(crate) async fn unlimited(database: &TestDatabase) -> Self {
+        Start::on(database).unlimited().listening().await
     }
 
     /// Waits for a log line with `part` in it, however long ago it was written.
