@@ -120,7 +120,7 @@ impl Hub {
                     }
                 }
             }
-            self.head.set(head);
+            self.head.set(self.head.get().max(head));
         }
         for Reply { session, json } in replies {
             let addressee = slots.get(session.slot as usize).filter(|slot| slot.generation == session.generation);

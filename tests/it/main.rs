@@ -14,6 +14,7 @@ mod faults;
 mod frames;
 mod handshake;
 mod history;
+mod mended;
 mod page;
 mod post;
 mod prisma;
