@@ -11,7 +11,7 @@ use crate::{
     protocol::Committed,
     server::{ChatServer, Publish},
     settings::{AuthMode, Settings},
-    store::{OpenError, Store},
+    store::{BrokenLog, OpenError, Store},
 };
 use actix::{Actor, Addr, Arbiter, Recipient};
 use actix_server::ServerHandle;
@@ -60,10 +60,17 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     };
     let address = SocketAddr::new(settings.server.host, settings.server.port);
     let listener = workers::listen_on(address).with_context(|| format!("can't listen on {address}"))?;
-    let running = Running::start(settings, store, listener)?;
+    let mut running = Running::start(settings, store, listener).await?;
     log::info!("natter {} listens on http://{}", env!("CARGO_PKG_VERSION"), running.address);
-    stop.received().await;
-    running.stop().await
+    let broken = tokio::select! {
+        () = stop.received() => None,
+        error = running.broken() => Some(error),
+    };
+    if let Some(error) = &broken {
+        log::error!("{error}: the server ends");
+    }
+    running.stop().await?;
+    broken.map_or(Ok(()), Err)
 }
 
 /// Opens the database; where it can't be reached, tries again with growing waits, as long as it takes.
@@ -123,26 +130,30 @@ struct Running {
     hubs: mpsc::UnboundedReceiver<Recipient<Drain>>,
     /// Told once, the lane takes nothing more and ends when its queue is empty.
     stop_lane: oneshot::Sender<()>,
-    /// Resolves when everything that was committed is published.
-    published: oneshot::Receiver<()>,
+    /// Resolves when everything that was committed is published, or can't be.
+    published: oneshot::Receiver<Result<(), BrokenLog>>,
+    /// Resolves when `ChatServer` is gone.
+    chat_server_is_gone: oneshot::Receiver<()>,
     server: ServerHandle,
     served: JoinHandle<std::io::Result<()>>,
 }
 
 impl Running {
-    fn start(settings: &Settings, store: Store, listener: TcpListener) -> anyhow::Result<Self> {
+    async fn start(settings: &Settings, store: Store, listener: TcpListener) -> anyhow::Result<Self> {
         let clock = Clock::system();
         let head = store.head();
-        let (writer, lane) = store.lane(settings.database.queue, clock);
+        let (writer, lane) = store.lane(settings.database.queue, clock).await?;
         // A thread of its own: the main one waits, blocked, until the workers have started, and they wait for the server.
         let thread = Arbiter::new();
         let chat = Chat::new(writer, store.reader(), clock);
-        let chat_server = ChatServer::start_in_arbiter(&thread.handle(), move |_| ChatServer::new(chat, head.seq));
+        let (life, chat_server_is_gone) = oneshot::channel();
+        let chat_server = ChatServer::start_in_arbiter(&thread.handle(), move |_| ChatServer::new(chat, head.seq, life));
         let (stop_lane, lane_is_stopped) = oneshot::channel::<()>();
         let (is_published, published) = oneshot::channel();
         let sink = chat_server.clone();
         let lane = lane.run(move |committed| publish(committed, sink.clone()), lane_is_stopped.map(|_| ()));
-        thread.spawn(lane.map(|()| drop(is_published)));
+        // Nobody listens where the stop took too long.
+        thread.spawn(lane.map(|outcome| drop(is_published.send(outcome))));
 
         let limiter = Arc::new(Limiter::new(settings.limits.enabled.then_some(&settings.limits.quotas)));
         let reader = store.reader();
@@ -170,7 +181,20 @@ impl Running {
         };
         let address = listener.local_addr()?;
         let server = workers.listen(listener, settings.server.workers)?;
-        Ok(Self { address, site, hubs, stop_lane, published, server: server.handle(), served: actix_rt::spawn(server) })
+        let (server, serving) = (server.handle(), actix_rt::spawn(server));
+        Ok(Self { address, site, hubs, stop_lane, published, chat_server_is_gone, server, served: serving })
+    }
+
+    /// Resolves when a part has ended without which nothing is taken any more, with the reason.
+    async fn broken(&mut self) -> anyhow::Error {
+        tokio::select! {
+            biased;
+            outcome = &mut self.published => match outcome {
+                Ok(Err(error)) => error.into(),
+                Ok(Ok(())) | Err(_) => anyhow::anyhow!("the lane to the database has ended unexpectedly"),
+            },
+            _ = &mut self.chat_server_is_gone => anyhow::anyhow!("ChatServer has ended unexpectedly"),
+        }
     }
 
     /// Finishes what is queued, says goodbye to every session, and ends.
@@ -179,7 +203,7 @@ impl Running {
         self.site.draining.store(true, Ordering::Relaxed);
         // It is gone only where the lane has ended by itself, and then there is nothing to stop.
         let _ = self.stop_lane.send(());
-        if timeout(LANE_GRACE, self.published).await.is_err() {
+        if !self.published.is_terminated() && timeout(LANE_GRACE, &mut self.published).await.is_err() {
             log::error!(
                 "the database did not take what was queued within {} s; none of it was acknowledged",
                 LANE_GRACE.as_secs()

@@ -124,7 +124,7 @@ impl Hub {
                     }
                 }
             }
-            self.head.set(head);
+            self.head.set(self.head.get().max(head));
         }
         for Reply { session, json, page } in replies {
             let addressee = slots.get(session.slot as usize).filter(|slot| slot.generation == session.generation);

@@ -1,6 +1,7 @@
 //! `GET /healthz`: the process answers. `GET /readyz`: it can take messages.
 
 use super::Site;
+use crate::store::StoreError;
 use actix_web::{HttpResponse, web::Data};
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ pub(super) async fn readyz(site: Data<Site>) -> HttpResponse {
     }
     match tokio::time::timeout(PATIENCE, site.store.check()).await {
         Ok(Ok(())) => HttpResponse::Ok().body("ready\n"),
+        Ok(Err(StoreError::TakesNoWrites)) => {
+            HttpResponse::ServiceUnavailable().body("the database takes no writes: every change is refused\n")
+        }
         Ok(Err(error)) => {
             log::warn!(cause = "not_ready"; "not ready: {error}");
             HttpResponse::ServiceUnavailable().body("the database does not answer\n")

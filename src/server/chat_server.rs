@@ -16,6 +16,7 @@ use futures_util::{
     future::{LocalBoxFuture, join_all},
 };
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 /// Messages that may wait for the server, each with the commands of one read, at most 64 KiB of them; a session whose message finds no
 /// room is told `unavailable`.
@@ -34,13 +35,16 @@ pub struct ChatServer {
     published: Seq,
     /// Pages that are being read.
     reading: usize,
+    /// Dropped with the server, however it ends: whoever has the other end hears of it.
+    _life: oneshot::Sender<()>,
 }
 
 impl ChatServer {
-    /// A server that carries out commands by `chat`, where everything up to `head` counts as published.
+    /// A server that carries out commands by `chat`, where everything up to `head` counts as published. It keeps `life` as long as it
+    /// lives.
     #[must_use]
-    pub fn new(chat: Chat, head: Seq) -> Self {
-        Self { chat, roster: Roster::default(), hubs: Vec::new(), published: head, reading: 0 }
+    pub fn new(chat: Chat, head: Seq, life: oneshot::Sender<()>) -> Self {
+        Self { chat, roster: Roster::default(), hubs: Vec::new(), published: head, reading: 0, _life: life }
     }
 
     /// Carries out what one session asked for; what is told at once is returned.

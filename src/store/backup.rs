@@ -6,8 +6,7 @@ use super::{
     log,
     migrate::migrate_up,
 };
-use entity::log_head;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, Statement, prelude::Expr};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use std::{
     ffi::OsString,
     fs::{self, File},
@@ -93,12 +92,7 @@ pub async fn rename_log(url: &DatabaseUrl) -> Result<Uuid, BackupError> {
     let _lock = lock(url)?;
     let db = connect_writer(url).await?;
     migrate_up(&db).await?;
-    let log_id = Uuid::new_v4();
-    log_head::Entity::update_many()
-        .col_expr(log_head::Column::LogId, Expr::value(log_id))
-        .exec(&db)
-        .await
-        .map_err(StoreError::from)?;
+    let log_id = log::rename(&db).await?;
     db.close().await.map_err(StoreError::from)?;
     Ok(log_id)
 }

@@ -1,7 +1,8 @@
 //! Opening the database: one connection that writes, a pool that reads, the schema brought up to date.
 
 use super::{
-    DatabaseUrl, Head, Lane, OpenError, Reader, StoreError, Writer, lock::FileLock, log, migrate::migrate_up, writer::QueueBounds,
+    DatabaseUrl, Head, Lane, OpenError, Reader, StoreError, Writer, lane::Access, lock::FileLock, log, migrate::migrate_up,
+    writer::QueueBounds,
 };
 use crate::clock::Clock;
 use sea_orm::{
@@ -11,7 +12,13 @@ use sea_orm::{
         sqlite::{SqliteJournalMode, SqliteSynchronous},
     },
 };
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 /// How long a statement of another process may hold SQLite's write lock before ours gives up.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,11 +35,12 @@ const STATEMENT_CACHE: usize = 512;
 /// The open database.
 #[derive(Debug)]
 pub struct Store {
-    writer: DatabaseConnection,
-    /// How the writer was connected.
+    /// How the lane connects.
     writing: ConnectOptions,
     readers: DatabaseConnection,
     head: Head,
+    /// Whether the lane waits for the database.
+    is_held_up: Arc<AtomicBool>,
     /// On SQLite: nobody else may serve this file while we do.
     _lock: Option<FileLock>,
 }
@@ -44,12 +52,12 @@ impl Store {
     /// Where it can't be reached, is served by another process, or can't be migrated.
     pub async fn open(url: &DatabaseUrl, readers: u32) -> Result<Self, OpenError> {
         let lock = lock(url)?;
-        let writing = options(url, 1);
-        let writer = connect(url, writing.clone()).await?;
-        migrate_up(&writer).await.map_err(OpenError::Migration)?;
-        let head = log::head(&writer).await.map_err(OpenError::Migration)?;
+        let migrating = connect_writer(url).await?;
+        migrate_up(&migrating).await.map_err(OpenError::Migration)?;
+        let head = log::head(&migrating).await.map_err(OpenError::Migration)?;
         let readers = connect(url, options(url, readers)).await?;
-        Ok(Self { writer, writing, readers, head, _lock: lock })
+        migrating.close().await.map_err(|error| OpenError::Migration(error.into()))?;
+        Ok(Self { writing: writing(url), readers, head, is_held_up: Arc::default(), _lock: lock })
     }
 
     /// Where the log stood when the database was opened.
@@ -58,10 +66,19 @@ impl Store {
         self.head
     }
 
-    /// The lane through which everything is written, and the way into it. It closes its connection when it ends.
-    #[must_use]
-    pub fn lane(&self, bounds: QueueBounds, clock: Clock) -> (Writer, Lane) {
-        Lane::open(self.writer.clone(), self.writing.clone(), bounds, clock)
+    /// The lane through which everything is written, and the way into it. It connects for itself, and closes its connection when it ends.
+    ///
+    /// # Errors
+    /// Where the database can't be reached.
+    pub async fn lane(&self, bounds: QueueBounds, clock: Clock) -> Result<(Writer, Lane), StoreError> {
+        let access = Access {
+            db: Database::connect(self.writing.clone()).await?,
+            options: self.writing.clone(),
+            reader: self.reader(),
+            head: self.head,
+            is_held_up: Arc::clone(&self.is_held_up),
+        };
+        Ok(Lane::open(access, bounds, clock))
     }
 
     /// The connections that read.
@@ -70,13 +87,13 @@ impl Store {
         Reader::new(self.readers.clone())
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers, and takes what is written.
     ///
     /// # Errors
     /// What it said instead.
     pub async fn check(&self) -> Result<(), StoreError> {
         self.readers.execute_unprepared("SELECT 1").await?;
-        Ok(())
+        if self.is_held_up.load(Ordering::Relaxed) { Err(StoreError::TakesNoWrites) } else { Ok(()) }
     }
 
     /// Closes the connections that read, after the lane has closed its own; SQLite folds its write-ahead log into the file.
@@ -121,6 +138,17 @@ async fn knock(url: &DatabaseUrl) -> Result<(), StoreError> {
     let connection = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect(url)).await;
     let connection = connection.unwrap_or(Err(SqlxError::PoolTimedOut)).map_err(refused)?;
     connection.close().await.map_err(refused)
+}
+
+/// The lane's connection: PostgreSQL itself ends what the lane gives up after 1.5 s, or each try would leave a transaction behind that
+/// waits for as long as the lock is held.
+fn writing(url: &DatabaseUrl) -> ConnectOptions {
+    let mut writing = options(url, 1);
+    writing.map_sqlx_postgres_opts(|postgres| {
+        let patience = [("lock_timeout", "1s"), ("statement_timeout", "1400ms")];
+        postgres.application_name("natter").statement_cache_capacity(STATEMENT_CACHE).options(patience)
+    });
+    writing
 }
 
 fn options(url: &DatabaseUrl, connections: u32) -> ConnectOptions {

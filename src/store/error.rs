@@ -1,6 +1,7 @@
 //! What can go wrong with the database, told apart by what there is to do about it.
 
-use sea_orm::{DbErr, RuntimeErr, SqlxError, sqlx::error::ErrorKind};
+use crate::protocol::Seq;
+use sea_orm::{DbErr, RuntimeErr, SqlxError};
 
 /// Why the store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -38,43 +39,85 @@ pub enum StoreError {
     /// It said nothing for too long.
     #[error("the database did not answer in time")]
     TimedOut,
+    /// It answers, but the last batch did not get through, and nothing was written since: its disk is full, say, or a table is locked.
+    #[error("the database takes no writes")]
+    TakesNoWrites,
+    /// The ids that a client can read are used up.
+    #[error("{table} has no id left: the last one is {last}")]
+    NoIdLeft {
+        /// The table.
+        table: &'static str,
+        /// Its highest id, written by the application.
+        last: i64,
+    },
     /// Our own code failed; the panic's message stands in the log.
     #[error("a panic")]
     Panicked,
 }
 
+/// Why nothing more can be published: it would not follow what was published.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokenLog {
+    /// The database was restored, or has failed over to a replica that lacked something.
+    #[error(
+        "the event log went back from {from} to {to} while it was served: it was given a new log_id, so that clients begin anew"
+    )]
+    WentBack {
+        /// The last event that was published.
+        from: Seq,
+        /// Where the log stands now.
+        to: Seq,
+    },
+    /// Another log stands in its place.
+    #[error("the database holds another event log than the one that was served")]
+    Replaced,
+    /// Events between two others are not there.
+    #[error("the event log has a hole after {after}")]
+    Hole {
+        /// The last event before it.
+        after: Seq,
+    },
+    /// What another server has written can't be read.
+    #[error("the event log does not follow what was published, and can't be read: {source}")]
+    Unreadable {
+        /// What the database said.
+        source: StoreError,
+    },
+}
+
+/// PostgreSQL's classes of errors that are no row's fault: the connection, what is done with it or what it remembers (08, 0A, 25, 26, 28,
+/// 3D), a transaction that another one got in the way of (40, 55), the server's resources, its operators and its disk (53, 57, 58, XX).
+const NO_ROWS_FAULT: [&str; 12] = ["08", "0A", "25", "26", "28", "3D", "40", "53", "55", "57", "58", "XX"];
+
 impl StoreError {
-    /// Whether it is this row's own fault (a constraint, a value that the database can't hold, one that our code trips over), so
-    /// that others would pass.
+    /// Whether the database, or our own code, took offence at this very row, so that others would pass.
     pub(super) fn is_the_rows_fault(&self) -> bool {
-        matches!(self, Self::Panicked) || self.is_a_constraints()
-    }
-
-    fn is_a_constraints(&self) -> bool {
-        let Some(SqlxError::Database(error)) = self.sqlx() else { return false };
-        match error.kind() {
-            ErrorKind::UniqueViolation
-            | ErrorKind::ForeignKeyViolation
-            | ErrorKind::NotNullViolation
-            | ErrorKind::CheckViolation
-            | ErrorKind::ExclusionViolation => true,
-            // PostgreSQL's classes 22 (data exception), 23 (integrity) and P0 (raised by a trigger); SQLite's SQLITE_CONSTRAINT,
-            // whose extended codes have 19 in the low byte, and SQLITE_TOOBIG (18).
-            _ => error.code().is_some_and(|code| match code.parse::<u32>() {
-                Ok(sqlite) if code.len() < 5 => matches!(sqlite & 0xff, 18 | 19),
-                _ => ["22", "23", "P0"].iter().any(|class| code.starts_with(class)),
-            }),
-        }
-    }
-
-    fn sqlx(&self) -> Option<&SqlxError> {
         match self {
-            Self::Database(
-                DbErr::Conn(RuntimeErr::SqlxError(error))
-                | DbErr::Exec(RuntimeErr::SqlxError(error))
-                | DbErr::Query(RuntimeErr::SqlxError(error)),
-            ) => Some(error),
-            Self::Database(_) | Self::TimedOut | Self::Panicked => None,
+            Self::Panicked | Self::NoIdLeft { .. } | Self::Database(DbErr::Type(_) | DbErr::TryIntoErr { .. }) => true,
+            Self::TimedOut | Self::TakesNoWrites => false,
+            Self::Database(error) => sqlx(error).is_some_and(is_a_rows_fault),
         }
+    }
+}
+
+fn is_a_rows_fault(error: &SqlxError) -> bool {
+    match error {
+        SqlxError::Database(error) => error.code().is_some_and(|code| match code.parse::<u32>() {
+            // SQLite's ERROR (a trigger that fails, say), TOOBIG, CONSTRAINT and MISMATCH. An extended code has them in the low byte.
+            Ok(sqlite) if code.len() < 5 => matches!(sqlite & 0xff, 1 | 18 | 19 | 20),
+            _ => !NO_ROWS_FAULT.iter().any(|class| code.starts_with(class)),
+        }),
+        // A stored row that can't be read.
+        SqlxError::ColumnDecode { .. } | SqlxError::Decode(_) | SqlxError::Encode(_) => true,
+        _ => false,
+    }
+}
+
+fn sqlx(error: &DbErr) -> Option<&SqlxError> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
+        _ => None,
     }
 }

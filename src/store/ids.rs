@@ -1,7 +1,7 @@
 //! Message ids, reserved inside the transaction that uses them, so that an application that inserts beside Natter never collides.
 
 use super::StoreError;
-use crate::protocol::MessageId;
+use crate::protocol::{MessageId, fields::MAX_ID};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 /// `count` ids of `table`, ascending, that nobody else gets.
@@ -22,7 +22,10 @@ async fn from_sequence(tx: &impl ConnectionTrait, table: &'static str, count: i6
     let rows = tx.query_all_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, [table.into(), count.into()])).await?;
     let mut ids = rows.iter().map(|row| row.try_get("", "id").map(MessageId)).collect::<Result<Vec<_>, DbErr>>()?;
     ids.sort_unstable();
-    Ok(ids)
+    match ids.last() {
+        Some(&MessageId(last)) if last > MAX_ID => Err(StoreError::NoIdLeft { table, last }),
+        _ => Ok(ids),
+    }
 }
 
 /// SQLite: the immediate transaction holds the only write lock, so the numbers after the last one are free until it ends.
@@ -32,5 +35,6 @@ async fn after_the_last(tx: &impl ConnectionTrait, table: &'static str, count: i
     );
     let row = tx.query_one_raw(Statement::from_string(DbBackend::Sqlite, sql)).await?;
     let last: i64 = row.ok_or_else(|| DbErr::RecordNotFound("no last id".to_owned()))?.try_get("", "last")?;
-    Ok((last + 1..=last + count).map(MessageId).collect())
+    let ids = last.checked_add(count).filter(|highest| *highest <= MAX_ID).map(|highest| last + 1..=highest);
+    Ok(ids.ok_or(StoreError::NoIdLeft { table, last })?.map(MessageId).collect())
 }

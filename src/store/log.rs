@@ -4,7 +4,8 @@ use super::{StoreError, batch::bucketed};
 use crate::protocol::{Change, Conversation, Event, MessageId, Seq, Timestamp};
 use entity::{EventKind, events, log_head};
 use sea_orm::{
-    ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, prelude::Expr, sea_query::ExprTrait,
+    ActiveValue::Set, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QuerySelect, prelude::Expr,
+    sea_query::ExprTrait,
 };
 use uuid::Uuid;
 
@@ -35,6 +36,23 @@ pub(super) async fn advance(tx: &impl ConnectionTrait, count: usize) -> Result<S
         .await?;
     let row = rows.first().ok_or_else(|| DbErr::RecordNotFound("log_head has no row".to_owned()))?;
     Ok(Seq(row.seq.0 - count + 1))
+}
+
+/// Writes the head as it is: what shows that the database takes writes. On PostgreSQL, the tables of messages must not be locked either.
+pub(super) async fn touch(tx: &impl ConnectionTrait) -> Result<(), StoreError> {
+    if tx.get_database_backend() == DbBackend::Postgres {
+        tx.execute_unprepared("LOCK TABLE messages, support_messages IN ROW EXCLUSIVE MODE").await?;
+    }
+    let as_it_is = log_head::Entity::update_many().col_expr(log_head::Column::Seq, Expr::col(log_head::Column::Seq));
+    as_it_is.exec(tx).await?;
+    Ok(())
+}
+
+/// Gives the log another name: cursors that count in it so far are told to begin anew.
+pub(super) async fn rename(db: &impl ConnectionTrait) -> Result<Uuid, StoreError> {
+    let log_id = Uuid::new_v4();
+    log_head::Entity::update_many().col_expr(log_head::Column::LogId, Expr::value(log_id)).exec(db).await?;
+    Ok(log_id)
 }
 
 /// Appends the references to what changed.

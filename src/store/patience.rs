@@ -16,6 +16,9 @@ const OF_SQLITE: Duration = Duration::from_secs(10);
 /// How long a page of history or of the log may take.
 pub(super) const OF_READERS: Duration = Duration::from_secs(5);
 
+/// How long a connection may take for its end.
+pub(super) const OF_A_GOODBYE: Duration = Duration::from_millis(500);
+
 /// How long the lane waits for `db`.
 pub(super) fn of_lane(db: &DatabaseConnection) -> Duration {
     match db.get_database_backend() {

@@ -1,17 +1,7 @@
-//! The one ordered lane through which everything is written. While one batch commits, the next gathers: one commit's latency
-//! when idle, large batches under load, and no timer.
+//! The way into the lane: a queue that is bounded in drafts and in bytes.
 
-use super::{
-    Draft,
-    commit::{Failure, commit},
-    outage, patience,
-};
-use crate::{
-    clock::Clock,
-    protocol::{Answer, Committed, Event, Refusal},
-};
-use futures_util::FutureExt;
-use sea_orm::{ConnectOptions, DatabaseConnection};
+use super::Draft;
+use crate::protocol::{Answer, Refusal};
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -41,6 +31,14 @@ pub struct Writer {
 }
 
 impl Writer {
+    /// A way in, and its other end.
+    pub(super) fn open(bounds: QueueBounds) -> (Self, Queue) {
+        let (sender, receiver) = mpsc::channel(bounds.drafts);
+        let waiting_bytes = Arc::new(AtomicUsize::new(0));
+        let queue = Queue { receiver, waiting_bytes: Arc::clone(&waiting_bytes) };
+        (Self { queue: sender, waiting_bytes, max_bytes: bounds.bytes }, queue)
+    }
+
     /// Puts a draft into the queue. What was put in first is committed first.
     ///
     /// # Errors
@@ -63,131 +61,26 @@ impl Writer {
 }
 
 const BUSY: &str = "the server is busy: nothing was stored, try again";
-const AWAY: &str = "the database is away: nothing was stored, try again";
-const NOT_STORED: &str = "the database did not take it: nothing was stored, try again";
 
-/// The lane itself: the other end of the queue, and the only one who writes.
+/// The other end of the queue, which the lane alone has.
 #[derive(Debug)]
-pub struct Lane {
-    db: DatabaseConnection,
-    /// How to get another connection once this one is broken.
-    options: ConnectOptions,
-    queue: mpsc::Receiver<Draft>,
+pub(super) struct Queue {
+    receiver: mpsc::Receiver<Draft>,
     waiting_bytes: Arc<AtomicUsize>,
-    batch: usize,
-    batch_bytes: usize,
-    clock: Clock,
 }
 
-impl Lane {
-    /// A lane to `db`, which `options` connect to, and the way into it.
-    pub(super) fn open(db: DatabaseConnection, options: ConnectOptions, bounds: QueueBounds, clock: Clock) -> (Writer, Self) {
-        let (sender, queue) = mpsc::channel(bounds.drafts);
-        let waiting_bytes = Arc::new(AtomicUsize::new(0));
-        let writer = Writer { queue: sender, waiting_bytes: Arc::clone(&waiting_bytes), max_bytes: bounds.bytes };
-        (writer, Self { db, options, queue, waiting_bytes, batch: bounds.batch, batch_bytes: bounds.batch_bytes, clock })
+impl Queue {
+    /// Waits for drafts, and moves up to `limit` of them to the end of `drafts`: how many, 0 once the queue is closed and empty. Nothing
+    /// is lost where this is dropped.
+    pub(super) async fn take(&mut self, drafts: &mut Vec<Draft>, limit: usize) -> usize {
+        let count = self.receiver.recv_many(drafts, limit).await;
+        let taken = &drafts[drafts.len() - count..];
+        self.waiting_bytes.fetch_sub(taken.iter().map(Draft::weight).sum(), Ordering::Relaxed);
+        count
     }
 
-    /// Commits what comes in, in order, and has each commit published before the next: while the sessions take one batch, the
-    /// next gathers, and a slow fan-out makes larger batches, then a full queue, then refusals. Once `stop` resolves, nothing more
-    /// comes in, and it ends when the queue is empty.
-    pub async fn run<F: Future<Output = ()>>(mut self, publish: impl Fn(Committed) -> F, stop: impl Future<Output = ()>) {
-        let mut stop = std::pin::pin!(stop.fuse());
-        let mut drafts = Vec::new();
-        loop {
-            let count = tokio::select! {
-                count = self.queue.recv_many(&mut drafts, self.batch) => count,
-                () = &mut stop => {
-                    self.queue.close();
-                    continue;
-                }
-            };
-            if count == 0 {
-                return self.close().await;
-            }
-            self.waiting_bytes.fetch_sub(drafts.iter().map(Draft::weight).sum(), Ordering::Relaxed);
-            for batch in by_weight(&drafts, self.batch_bytes) {
-                self.store(batch, &publish).await;
-            }
-            drafts.clear();
-        }
+    /// Lets nothing more in; what waits can still be taken.
+    pub(super) fn close(&mut self) {
+        self.receiver.close();
     }
-
-    async fn close(&self) {
-        if let Err(error) = self.db.close_by_ref().await {
-            log::warn!("the writing connection was not closed in good order: {error}");
-        }
-    }
-
-    /// All drafts in one transaction; where one row is at fault, each in its own, so that it fails alone.
-    async fn store<F: Future<Output = ()>>(&mut self, drafts: &[Draft], publish: &impl Fn(Committed) -> F) {
-        match commit(&self.db, drafts, self.clock.now()).await {
-            Ok(committed) => publish(committed).await,
-            Err(Failure::NotStored(error)) if error.is_the_rows_fault() && drafts.len() > 1 => {
-                for draft in drafts {
-                    Box::pin(self.store(std::slice::from_ref(draft), publish)).await;
-                }
-            }
-            Err(Failure::NotStored(error)) if error.is_the_rows_fault() => {
-                log::error!(cause = "not_stored"; "a change was not stored: {error}");
-                publish(refused(drafts, &Refusal::internal())).await;
-            }
-            Err(Failure::NotStored(error)) => {
-                log::error!("{} changes were not stored: {error}", drafts.len());
-                publish(refused(drafts, &Refusal::unavailable(NOT_STORED))).await;
-                self.outlast(None, publish).await;
-            }
-            Err(Failure::InDoubt(committed, error)) => {
-                log::error!("whether {} changes are stored is not known yet: {error}", drafts.len());
-                let is_stored = self.outlast(committed.events.last(), publish).await;
-                log::info!("the changes in doubt are {}", if is_stored { "stored" } else { "not stored" });
-                let refusal = Refusal::unavailable(NOT_STORED);
-                publish(if is_stored { committed } else { refused(drafts, &refusal) }).await;
-            }
-        }
-    }
-
-    /// Waits until the database answers and, where a commit is in doubt, tells whether its `last` event is in the log. What comes in
-    /// meanwhile is refused with `unavailable`: nothing is committed before that is known, or the order would have a hole.
-    async fn outlast<F: Future<Output = ()>>(&mut self, last: Option<&Event>, publish: &impl Fn(Committed) -> F) -> bool {
-        let options = self.options.clone();
-        let mut ended = std::pin::pin!(outage::ended(&options, patience::of_lane(&self.db), last));
-        let mut late = Vec::new();
-        let (db, is_in_log) = loop {
-            let count = tokio::select! {
-                biased;
-                answer = &mut ended => break answer,
-                count = self.queue.recv_many(&mut late, self.batch) => count,
-            };
-            if count == 0 {
-                break ended.await;
-            }
-            self.waiting_bytes.fetch_sub(late.iter().map(Draft::weight).sum(), Ordering::Relaxed);
-            publish(refused(&late, &Refusal::unavailable(AWAY))).await;
-            late.clear();
-        };
-        self.db = db;
-        is_in_log
-    }
-}
-
-/// `drafts` in order, cut so that no piece weighs more than `bound`, unless it is one draft.
-fn by_weight(mut drafts: &[Draft], bound: usize) -> impl Iterator<Item = &[Draft]> {
-    std::iter::from_fn(move || {
-        let mut weight = 0;
-        let fits = |draft: &&Draft| {
-            weight += draft.weight();
-            weight <= bound
-        };
-        let count = drafts.iter().take_while(fits).count().max(1);
-        let (piece, rest) = drafts.split_at_checked(count)?;
-        drafts = rest;
-        Some(piece)
-    })
-}
-
-/// An `ERROR` for each, whether or not it named its request.
-fn refused(drafts: &[Draft], refusal: &Refusal) -> Committed {
-    let answer = |draft: &Draft| Answer { to: draft.origin.clone(), outcome: Err(refusal.clone()) };
-    Committed { events: Vec::new(), answers: drafts.iter().map(answer).collect() }
 }

@@ -15,6 +15,7 @@ mod frames;
 mod handshake;
 mod history;
 mod limits;
+mod mended;
 mod page;
 mod post;
 mod prisma;

@@ -1,0 +1,275 @@
+//! The one ordered lane through which everything is written. While one batch commits, the next gathers: one commit's latency
+//! when idle, large batches under load, and no timer.
+
+use super::{
+    BrokenLog, Draft, Head, Reader, StoreError,
+    commit::{Failure, commit},
+    outage, patience, seam,
+    writer::{Queue, QueueBounds, Writer},
+};
+use crate::{
+    clock::Clock,
+    protocol::{Answer, Committed, Refusal},
+};
+use futures_util::FutureExt;
+use sea_orm::{ConnectOptions, DatabaseConnection};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+const AWAY: &str = "the database is away: nothing was stored, try again";
+const NOT_STORED: &str = "the database did not take it: nothing was stored, try again";
+
+/// The lane itself: the other end of the queue, and the only one who writes.
+#[derive(Debug)]
+pub struct Lane {
+    db: DatabaseConnection,
+    /// How to get another connection once this one is broken.
+    options: ConnectOptions,
+    /// Reads what another has put into the log.
+    reader: Reader,
+    /// Up to where the log is published.
+    head: Head,
+    /// Set while it waits for the database; `/readyz` tells.
+    is_held_up: Arc<AtomicBool>,
+    /// Outages since the last commit.
+    outages: u32,
+    queue: Queue,
+    batch: usize,
+    batch_bytes: usize,
+    clock: Clock,
+}
+
+/// What a lane is given beside its bounds and its clock.
+#[derive(Debug)]
+pub(super) struct Access {
+    pub(super) db: DatabaseConnection,
+    pub(super) options: ConnectOptions,
+    pub(super) reader: Reader,
+    pub(super) head: Head,
+    pub(super) is_held_up: Arc<AtomicBool>,
+}
+
+impl Lane {
+    /// A lane to a database, and the way into it.
+    pub(super) fn open(access: Access, bounds: QueueBounds, clock: Clock) -> (Writer, Self) {
+        let (writer, queue) = Writer::open(bounds);
+        let Access { db, options, reader, head, is_held_up } = access;
+        let QueueBounds { batch, batch_bytes, .. } = bounds;
+        (writer, Self { db, options, reader, head, is_held_up, outages: 0, queue, batch, batch_bytes, clock })
+    }
+
+    /// Commits what comes in, in order, and has each commit published before the next: while the sessions take one batch, the
+    /// next gathers, and a slow fan-out makes larger batches, then a full queue, then refusals. Once `stop` resolves, nothing more
+    /// comes in, and it ends when the queue is empty.
+    ///
+    /// # Errors
+    /// Where what it would publish does not follow what was published: the sessions must begin anew.
+    pub async fn run<F: Future<Output = ()>>(
+        mut self,
+        publish: impl Fn(Committed) -> F,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), BrokenLog> {
+        let outcome = self.carry(&publish, stop).await;
+        close(&self.db).await;
+        outcome
+    }
+
+    async fn carry<F: Future<Output = ()>>(
+        &mut self,
+        publish: &impl Fn(Committed) -> F,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), BrokenLog> {
+        let mut stop = std::pin::pin!(stop.fuse());
+        let mut drafts = Vec::new();
+        loop {
+            let count = tokio::select! {
+                count = self.queue.take(&mut drafts, self.batch) => count,
+                () = &mut stop => {
+                    self.queue.close();
+                    continue;
+                }
+            };
+            if count == 0 {
+                return Ok(());
+            }
+            self.store(&drafts, publish).await?;
+            drafts.clear();
+        }
+    }
+
+    /// Stores drafts in order, each piece in one transaction.
+    async fn store<F: Future<Output = ()>>(
+        &mut self,
+        drafts: &[Draft],
+        publish: &impl Fn(Committed) -> F,
+    ) -> Result<(), BrokenLog> {
+        let mut pieces = Pieces::of(drafts, self.batch_bytes);
+        while let Some(piece) = pieces.next() {
+            match commit(&self.db, piece, self.clock.now()).await {
+                Ok(committed) => self.publish(committed, publish).await?,
+                Err(Failure::NotStored(error)) if error.is_the_rows_fault() => bisect(piece, &error, &mut pieces, publish).await,
+                Err(Failure::NotStored(error)) => self.refuse(piece, &error, pieces.rest(), publish).await?,
+                Err(Failure::InDoubt(committed, error)) => {
+                    self.settle_doubt(piece, committed, &error, pieces.rest(), publish).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands out a commit, and before it what another has put into the log.
+    async fn publish<F: Future<Output = ()>>(
+        &mut self,
+        committed: Committed,
+        publish: &impl Fn(Committed) -> F,
+    ) -> Result<(), BrokenLog> {
+        if let (Some(first), Some(last)) = (committed.events.first(), committed.events.last()) {
+            seam::close_gap(&self.db, &self.reader, &mut self.head, first.seq, publish).await?;
+            self.head.seq = last.seq;
+        }
+        self.outages = 0;
+        publish(committed).await;
+        Ok(())
+    }
+
+    /// The database did not take this piece: nothing of it is stored.
+    async fn refuse<F: Future<Output = ()>>(
+        &mut self,
+        piece: &[Draft],
+        error: &StoreError,
+        rest: Vec<&[Draft]>,
+        publish: &impl Fn(Committed) -> F,
+    ) -> Result<(), BrokenLog> {
+        log::error!("{} changes were not stored: {error}", piece.len());
+        publish(refused(piece, &Refusal::unavailable(NOT_STORED))).await;
+        self.outlast(rest, publish).await
+    }
+
+    /// Nobody knows whether this piece is stored, until the database answers again: then its last event is in the log, or is not and
+    /// can't come any more.
+    async fn settle_doubt<F: Future<Output = ()>>(
+        &mut self,
+        piece: &[Draft],
+        committed: Committed,
+        error: &StoreError,
+        mut rest: Vec<&[Draft]>,
+        publish: &impl Fn(Committed) -> F,
+    ) -> Result<(), BrokenLog> {
+        log::error!("whether {} changes are stored is not known yet: {error}", piece.len());
+        let is_stored = loop {
+            self.outlast(std::mem::take(&mut rest), publish).await?;
+            match outage::is_stored(&self.db, committed.events.last()).await {
+                Ok(is_stored) => break is_stored,
+                Err(error) => log::debug!("the database is away again: {error}"),
+            }
+        };
+        log::info!("the changes in doubt are {}", if is_stored { "stored" } else { "not stored" });
+        if is_stored {
+            return self.publish(committed, publish).await;
+        }
+        publish(refused(piece, &Refusal::unavailable(NOT_STORED))).await;
+        Ok(())
+    }
+
+    /// Waits until the database takes writes again, on a new connection. The `rest` of what was taken, and what comes in meanwhile, is
+    /// refused with `unavailable`: nothing is committed before a doubt is settled, or the order would have a hole.
+    async fn outlast<F: Future<Output = ()>>(
+        &mut self,
+        rest: Vec<&[Draft]>,
+        publish: &impl Fn(Committed) -> F,
+    ) -> Result<(), BrokenLog> {
+        self.is_held_up.store(true, Ordering::Relaxed);
+        for piece in rest {
+            publish(refused(piece, &Refusal::unavailable(AWAY))).await;
+        }
+        let (options, old, outages) = (self.options.clone(), self.db.clone(), self.outages);
+        let mut ended = std::pin::pin!(outage::ended(&options, &old, outages));
+        let mut late = Vec::new();
+        let (db, head) = loop {
+            let count = tokio::select! {
+                biased;
+                answer = &mut ended => break answer,
+                count = self.queue.take(&mut late, self.batch) => count,
+            };
+            if count == 0 {
+                break ended.await;
+            }
+            publish(refused(&late, &Refusal::unavailable(AWAY))).await;
+            late.clear();
+        };
+        self.db = db;
+        self.outages += 1;
+        seam::check(&self.db, self.head, head).await?;
+        self.is_held_up.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Where one row is at fault: both halves are tried again, each in its own transaction, until the row stands alone and fails alone. One
+/// bad row among a thousand costs ten commits.
+async fn bisect<'a, F: Future<Output = ()>>(
+    piece: &'a [Draft],
+    error: &StoreError,
+    pieces: &mut Pieces<'a>,
+    publish: &impl Fn(Committed) -> F,
+) {
+    if piece.len() > 1 {
+        return pieces.halve(piece);
+    }
+    log::error!(cause = "not_stored"; "a change was not stored: {error}");
+    publish(refused(piece, &Refusal::internal())).await;
+}
+
+async fn close(db: &DatabaseConnection) {
+    if let Err(error) = patience::within(patience::OF_A_GOODBYE, db.close_by_ref()).await {
+        log::warn!("the writing connection was not closed in good order: {error}");
+    }
+}
+
+/// What is left of the drafts that were taken: pieces in order, each for one transaction.
+struct Pieces<'a>(Vec<&'a [Draft]>);
+
+impl<'a> Pieces<'a> {
+    /// `drafts` in order, cut so that no piece weighs more than `bound`, unless it is one draft.
+    fn of(mut drafts: &'a [Draft], bound: usize) -> Self {
+        let mut pieces = Vec::new();
+        while !drafts.is_empty() {
+            let mut weight = 0;
+            let fits = |draft: &&Draft| {
+                weight += draft.weight();
+                weight <= bound
+            };
+            let count = drafts.iter().take_while(fits).count().max(1);
+            let (piece, rest) = drafts.split_at(count);
+            pieces.push(piece);
+            drafts = rest;
+        }
+        pieces.reverse();
+        Self(pieces)
+    }
+
+    fn next(&mut self) -> Option<&'a [Draft]> {
+        self.0.pop()
+    }
+
+    /// The two halves of `piece` come next.
+    fn halve(&mut self, piece: &'a [Draft]) {
+        let (first, second) = piece.split_at(piece.len() / 2);
+        self.0.extend([second, first]);
+    }
+
+    /// Everything that is left.
+    fn rest(&mut self) -> Vec<&'a [Draft]> {
+        let mut rest = std::mem::take(&mut self.0);
+        rest.reverse();
+        rest
+    }
+}
+
+/// An `ERROR` for each, whether or not it named its request.
+fn refused(drafts: &[Draft], refusal: &Refusal) -> Committed {
+    let answer = |draft: &Draft| Answer { to: draft.origin.clone(), outcome: Err(refusal.clone()) };
+    Committed { events: Vec::new(), answers: drafts.iter().map(answer).collect() }
+}
