@@ -4,6 +4,7 @@
 pub mod protocol;
 pub mod clock;
 pub mod store;
+pub mod demo;
 pub mod chat;
 pub mod delivery;
 pub mod session;

@@ -1,7 +1,8 @@
 //! Opening the database: one connection that writes, a pool that reads, the schema brought up to date.
 
 use super::{
-    DatabaseUrl, Head, Lane, OpenError, Reader, StoreError, Writer, lock::FileLock, log, migrate::migrate_up, writer::QueueBounds,
+    DatabaseUrl, Head, Lane, OpenError, Reader, Retention, StoreError, Writer, lock::FileLock, log, migrate::migrate_up,
+    writer::QueueBounds,
 };
 use crate::clock::Clock;
 use sea_orm::{
@@ -58,10 +59,15 @@ impl Store {
         self.head
     }
 
-    /// The lane through which everything is written, and the way into it. It closes its connection when it ends.
+    /// The lane through which everything is written, and the way into it. It prunes the log, and closes its connection when it ends.
     #[must_use]
-    pub fn lane(&self, bounds: QueueBounds, clock: Clock) -> (Writer, Lane) {
-        Lane::open(self.writer.clone(), self.writing.clone(), bounds, clock)
+    pub fn lane(&self, bounds: QueueBounds, retention: Retention, clock: Clock) -> (Writer, Lane) {
+        Lane::open(self.writer.clone(), self.writing.clone(), bounds, retention, clock)
+    }
+
+    /// The connection that writes.
+    pub(super) fn writer(&self) -> DatabaseConnection {
+        self.writer.clone()
     }
 
     /// The connections that read.

@@ -5,6 +5,7 @@ use super::{
     Draft,
     commit::{Failure, commit},
     outage, patience,
+    retention::{Pruner, Retention},
 };
 use crate::{
     clock::Clock,
@@ -76,16 +77,24 @@ pub struct Lane {
     waiting_bytes: Arc<AtomicUsize>,
     batch: usize,
     batch_bytes: usize,
+    pruner: Pruner,
     clock: Clock,
 }
 
 impl Lane {
     /// A lane to `db`, which `options` connect to, and the way into it.
-    pub(super) fn open(db: DatabaseConnection, options: ConnectOptions, bounds: QueueBounds, clock: Clock) -> (Writer, Self) {
+    pub(super) fn open(
+        db: DatabaseConnection,
+        options: ConnectOptions,
+        bounds: QueueBounds,
+        retention: Retention,
+        clock: Clock,
+    ) -> (Writer, Self) {
         let (sender, queue) = mpsc::channel(bounds.drafts);
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
         let writer = Writer { queue: sender, waiting_bytes: Arc::clone(&waiting_bytes), max_bytes: bounds.bytes };
-        (writer, Self { db, options, queue, waiting_bytes, batch: bounds.batch, batch_bytes: bounds.batch_bytes, clock })
+        let (batch, batch_bytes, pruner) = (bounds.batch, bounds.batch_bytes, Pruner::new(retention));
+        (writer, Self { db, options, queue, waiting_bytes, batch, batch_bytes, pruner, clock })
     }
 
     /// Commits what comes in, in order, and has each commit published before the next: while the sessions take one batch, the
@@ -97,6 +106,11 @@ impl Lane {
         loop {
             let count = tokio::select! {
                 count = self.queue.recv_many(&mut drafts, self.batch) => count,
+                // Neither goes first: the log is pruned under load, too, and the drafts wait for one small step.
+                () = self.pruner.due() => {
+                    self.prune(&publish).await;
+                    continue;
+                }
                 () = &mut stop => {
                     self.queue.close();
                     continue;
@@ -122,7 +136,10 @@ impl Lane {
     /// All drafts in one transaction; where one row is at fault, each in its own, so that it fails alone.
     async fn store<F: Future<Output = ()>>(&mut self, drafts: &[Draft], publish: &impl Fn(Committed) -> F) {
         match commit(&self.db, drafts, self.clock.now()).await {
-            Ok(committed) => publish(committed).await,
+            Ok(committed) => {
+                self.pruner.saw(committed.events.len());
+                publish(committed).await;
+            }
             Err(Failure::NotStored(error)) if error.is_the_rows_fault() && drafts.len() > 1 => {
                 for draft in drafts {
                     Box::pin(self.store(std::slice::from_ref(draft), publish)).await;
@@ -144,6 +161,14 @@ impl Lane {
                 let refusal = Refusal::unavailable(NOT_STORED);
                 publish(if is_stored { committed } else { refused(drafts, &refusal) }).await;
             }
+        }
+    }
+
+    /// Takes one step of the log's pruning. Where the database is away, whoever waits behind it is told so.
+    async fn prune<F: Future<Output = ()>>(&mut self, publish: &impl Fn(Committed) -> F) {
+        if let Err(error) = self.pruner.step(&self.db, self.clock.now()).await {
+            log::error!("the event log was not pruned: {error}");
+            self.outlast(None, publish).await;
         }
     }
 

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 /// The modules in the order of dependency, with those each may use beside itself.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("clock", &["protocol"]),
     ("protocol", &[]),
     ("store", &["clock", "protocol"]),
+    ("demo", &["clock", "protocol", "store"]),
     ("chat", &["clock", "protocol", "store"]),
     ("delivery", &["protocol"]),
     ("session", &["protocol", "delivery"]),

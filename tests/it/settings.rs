@@ -14,6 +14,8 @@ async fn every_fault_is_reported_at_once_by_key_with_what_is_allowed() {
         .env("NATTER_AUTH__MODE", "none")
         .env("NATTER_LIMITS__ENABLED", "maybe")
         .env("NATTER_NOWHERE__KEY", "1")
+        .env("NATTER_LOG__KEEP_DAYS", "-1")
+        .env("NATTER_LOG__KEEP_EVENTS", "all")
         .env("RUST_LOG", "natter=loud")
         .arg("--config")
         .arg("natter.toml")
@@ -32,6 +34,8 @@ async fn every_fault_is_reported_at_once_by_key_with_what_is_allowed() {
         "limits.enabled (NATTER_LIMITS__ENABLED): must be true or false",
         "limits.frame_bytes (natter.toml): must be a whole number from 1024 to 67108864",
         "nowhere.key (NATTER_NOWHERE__KEY): there is no such key",
+        "log.keep_days (NATTER_LOG__KEEP_DAYS): must be a whole number from 0 to 36500",
+        "log.keep_events (NATTER_LOG__KEEP_EVENTS): must be a whole number from 0 to 9007199254740991",
         "logging.filter (RUST_LOG): must be off, error, warn",
     ] {
         assert!(log.contains(fault), "{fault:?} is missing:\n{log}");
