@@ -177,7 +177,7 @@ async fn help_teaches() {
     let database = TestDatabase::new(Backend::Sqlite).await;
     let (code, help, _) = Start::on(&database).arg("--help").finished().await;
     assert_eq!(code, Some(0));
-    for part in ["ws://127.0.0.1:3001/ws-online-status", "migrate", "check-config", "DATABASE_URL", "Examples:", "78"] {
+    for part in ["ws://127.0.0.1:3001/ws-online-status", "migrate", "demo", "check-config", "DATABASE_URL", "Examples:", "78"] {
         assert!(help.contains(part), "{part:?} is missing:\n{help}");
     }
 }
