@@ -129,7 +129,7 @@ const long = await resume(LONG);
 done = true;
 await others;
 row(`a resume of ${LONG} events`, `${ms(long)}; RSS grows by ${mib(most - before)}`);
-row("`PING` and a page of history for another client meanwhile", quantiles(meanwhile));
+row("a `PING` or a page of history for another client meanwhile", quantiles(meanwhile));
 
 server.kill("SIGTERM");
 await new Promise((resolve) => server.once("exit", resolve));
