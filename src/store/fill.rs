@@ -31,7 +31,7 @@ pub struct Amendment {
 }
 
 /// The pages that one transaction changes stay in memory (128 MiB), and the write-ahead log is folded into the file every 64 MiB. As
-/// safe as before, and several times as fast.
+/// safe as before, with fewer writes.
 const ROOM_FOR_LARGE_TRANSACTIONS: &str = "PRAGMA cache_size = -131072; PRAGMA wal_autocheckpoint = 16384";
 
 /// The way into an empty database. Nobody else may be writing to it.

@@ -30,7 +30,7 @@ impl Retention {
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
-/// Events that one step removes at most: a few milliseconds of the lane. As many events may be committed before it looks again.
+/// Events that one step removes at most: what a draft may have to wait for. As many events may be committed before it looks again.
 const STEP: u64 = 1_000;
 
 /// Between two steps the lane has this long for the drafts alone.
