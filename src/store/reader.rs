@@ -92,8 +92,8 @@ impl Reader {
         }
     }
 
-    /// The events after `seq`, at most `limit`, and fewer where they hold 256 KiB; `None` where the log does not reach back so far. An event whose row an application
-    /// has taken away is passed over.
+    /// The events after `seq`, at most `limit`, and fewer where they hold 256 KiB; `None` where the log does not reach back so far.
+    /// An event whose row an application has taken away is passed over.
     ///
     /// # Errors
     /// Where the database does not answer, or takes too long.
