@@ -142,7 +142,7 @@ impl Running {
     async fn start(settings: &Settings, store: Store, listener: TcpListener) -> anyhow::Result<Self> {
         let clock = Clock::system();
         let head = store.head();
-        let (writer, lane) = store.lane(settings.database.queue, clock).await?;
+        let (writer, lane) = store.lane(settings.database.queue, settings.log.retention, clock).await?;
         // A thread of its own: the main one waits, blocked, until the workers have started, and they wait for the server.
         let thread = Arbiter::new();
         let chat = Chat::new(writer, store.reader(), clock);

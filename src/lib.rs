@@ -6,6 +6,7 @@ pub mod protocol;
 pub mod limits;
 pub mod clock;
 pub mod store;
+pub mod demo;
 pub mod chat;
 pub mod delivery;
 pub mod session;

@@ -3,7 +3,10 @@
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use natter::{
-    app, logging,
+    app,
+    clock::Clock,
+    demo::{self, Demo},
+    logging,
     settings::{Overrides, Settings},
     store::{
         backup::{backup, rename_log, restore},
@@ -46,6 +49,17 @@ NATTER_SERVER__PORT=8080; HOST, PORT, DATABASE_URL and RUST_LOG work too), then 
 
 Exit codes: 0 stopped in good order, 1 failed, 2 wrong arguments, 78 faulty settings.";
 
+const DEMO_HELP: &str = "\
+Fill an empty database with chat and support conversations of the last thirty days, edits and deletions included, as if
+they had been posted: each message has its place in the log, and clients resume and page through them. It refuses a
+database that has messages, and a SQLite file that is being served. Ctrl-C ends it after the batch that is being stored.";
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  natter --database-url 'sqlite://demo.db?mode=rwc' demo      2,000 messages to look at
+  natter --database-url 'sqlite://demo.db?mode=rwc'           serve them: http://127.0.0.1:3001/
+  natter --database-url 'sqlite://big.db?mode=rwc' demo --messages 1000000 --conversations 1000 --users 5000";
+
 const DATABASE_HELP: &str =
     "sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE [default: sqlite://data/natter.db?mode=rwc]";
 
@@ -85,6 +99,9 @@ enum Command {
     },
     /// Give the log another name after a restore by other means (PostgreSQL's `pg_restore`), so that old cursors are recognised
     RenameLog,
+    /// Fill an empty database with conversations to look at, or a million messages to measure with
+    #[command(long_about = DEMO_HELP, after_help = DEMO_EXAMPLES)]
+    Demo(Demo),
     /// Print the settings in force, secrets masked, or every fault; exit code 78 where there is one
     CheckConfig,
 }
@@ -139,6 +156,10 @@ async fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
     match command {
         Command::Serve => app::serve(settings).await,
         Command::CheckConfig => print(&settings.to_toml()),
+        Command::Demo(demo) => {
+            demo::fill(&settings.database.url, demo, Clock::system(), interrupted()).await?;
+            print(&format!("{} is filled; `natter` serves it\n", settings.database.url))
+        }
         Command::Backup { file } => {
             backup(&settings.database.url, &file).await?;
             print(&format!("copied {} into {}\n", settings.database.url, file.display()))
@@ -157,6 +178,13 @@ async fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
             };
             print(&steps.iter().map(line).collect::<String>())
         }
+    }
+}
+
+/// Resolves with Ctrl-C; where the system can't tell of it, never.
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -3,6 +3,7 @@
 mod auth;
 mod database;
 mod limits;
+mod log;
 mod logging;
 mod resume;
 mod server;
@@ -11,6 +12,7 @@ mod source;
 pub use auth::{Auth, AuthMode};
 pub use database::DatabaseSettings;
 pub use limits::LimitSettings;
+pub use log::LogSettings;
 pub use logging::Logging;
 pub use resume::Resume;
 pub use server::ServerSettings;
@@ -32,6 +34,8 @@ pub struct Settings {
     pub limits: LimitSettings,
     /// `[resume]`
     pub resume: Resume,
+    /// `[log]`
+    pub log: LogSettings,
     /// `[logging]`
     pub logging: Logging,
     /// Each key with its value as TOML, in the order of the reference.
@@ -56,10 +60,11 @@ impl Settings {
             );
         }
         let resume = Resume::read(&mut source);
+        let log = LogSettings::read(&mut source);
         let logging = Logging::read(&mut source);
         let effective = source.effective();
         source.finish()?;
-        Ok(Self { server, database, auth, limits, resume, logging, effective })
+        Ok(Self { server, database, auth, limits, resume, log, logging, effective })
     }
 
     /// The settings in force as a TOML document, with secrets masked.

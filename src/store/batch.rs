@@ -13,9 +13,19 @@ pub(super) fn bucketed<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
+/// `keys` in order, cut into as few pieces as may be, each filled up with its last key until its length is in [`BUCKETS`]: a key that
+/// is looked for twice is found once.
+pub(super) fn padded<T: Copy>(keys: &[T]) -> impl Iterator<Item = Vec<T>> {
+    keys.chunks(BUCKETS[0]).filter_map(|chunk| {
+        let size = BUCKETS.into_iter().filter(|size| *size >= chunk.len()).min()?;
+        let filling = chunk.last().into_iter().cycle();
+        Some(chunk.iter().chain(filling).take(size).copied().collect())
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{BUCKETS, bucketed};
+    use super::{BUCKETS, bucketed, padded};
     use proptest::prelude::*;
 
     proptest! {
@@ -24,6 +34,18 @@ mod tests {
             let pieces: Vec<&[u16]> = bucketed(&rows).collect();
             prop_assert!(pieces.iter().all(|piece| BUCKETS.contains(&piece.len())));
             prop_assert_eq!(pieces.concat(), rows);
+        }
+
+        #[test]
+        fn every_key_is_looked_for_and_no_other(keys in proptest::collection::vec(any::<u16>(), 0..2_000)) {
+            let pieces: Vec<Vec<u16>> = padded(&keys).collect();
+            prop_assert!(pieces.iter().all(|piece| BUCKETS.contains(&piece.len())));
+            prop_assert_eq!(pieces.len(), keys.len().div_ceil(BUCKETS[0]));
+            let mut looked_for = pieces.concat();
+            looked_for.dedup();
+            let mut wanted = keys;
+            wanted.dedup();
+            prop_assert_eq!(looked_for, wanted);
         }
     }
 }

@@ -5,8 +5,7 @@ use super::{
     table::{self, with_table},
 };
 use crate::protocol::{
-    Ack, Answer, Change, Committed, Conversation, ErrorCode, Event, Message, MessageId, Origin, Refusal, Timestamp, UserId,
-    answer::Acked,
+    Ack, Answer, Change, Committed, Conversation, ErrorCode, Event, Message, MessageId, Origin, Refusal, UserId, answer::Acked,
 };
 use sea_orm::ConnectionTrait;
 
@@ -35,11 +34,10 @@ pub(super) async fn changed(
     message_id: MessageId,
     version: i32,
     change: Change,
-    now: Timestamp,
 ) -> Result<Committed, StoreError> {
     let seq = log::advance(tx, 1).await?;
     let events = vec![Event { seq, change }];
-    log::append(tx, &events, now).await?;
+    log::append(tx, &events).await?;
     let answer = Answer { to: origin.clone(), outcome: Ok(Ack { seq, of: Acked::Changed { message_id, version } }) };
     Ok(Committed { events, answers: vec![answer] })
 }

@@ -1,8 +1,8 @@
 //! Opening the database: one connection that writes, a pool that reads, the schema brought up to date.
 
 use super::{
-    DatabaseUrl, Head, Lane, OpenError, Reader, StoreError, Writer, lane::Access, lock::FileLock, log, migrate::migrate_up,
-    writer::QueueBounds,
+    DatabaseUrl, Head, Lane, OpenError, Reader, Retention, StoreError, Writer, lane::Access, lock::FileLock, log,
+    migrate::migrate_up, writer::QueueBounds,
 };
 use crate::clock::Clock;
 use sea_orm::{
@@ -66,11 +66,12 @@ impl Store {
         self.head
     }
 
-    /// The lane through which everything is written, and the way into it. It connects for itself, and closes its connection when it ends.
+    /// The lane through which everything is written, and the way into it. It prunes the log, connects for itself, and closes its
+    /// connection when it ends.
     ///
     /// # Errors
     /// Where the database can't be reached.
-    pub async fn lane(&self, bounds: QueueBounds, clock: Clock) -> Result<(Writer, Lane), StoreError> {
+    pub async fn lane(&self, bounds: QueueBounds, retention: Retention, clock: Clock) -> Result<(Writer, Lane), StoreError> {
         let access = Access {
             db: Database::connect(self.writing.clone()).await?,
             options: self.writing.clone(),
@@ -78,7 +79,7 @@ impl Store {
             head: self.head,
             is_held_up: Arc::clone(&self.is_held_up),
         };
-        Ok(Lane::open(access, bounds, clock))
+        Ok(Lane::open(access, bounds, retention, clock))
     }
 
     /// The connections that read.
@@ -116,6 +117,11 @@ pub(super) fn lock(url: &DatabaseUrl) -> Result<Option<FileLock>, OpenError> {
 /// The writing connection alone.
 pub(super) async fn connect_writer(url: &DatabaseUrl) -> Result<DatabaseConnection, OpenError> {
     connect(url, options(url, 1)).await
+}
+
+/// A connection that writes for as long as it takes.
+pub(super) async fn unhurried(url: &DatabaseUrl) -> Result<DatabaseConnection, StoreError> {
+    Ok(Database::connect(options(url, 1)).await?)
 }
 
 /// A connection that changes nothing, not even the file's journal mode.

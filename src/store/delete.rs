@@ -30,5 +30,5 @@ pub(super) async fn delete(
     let version = message.version + 1;
     let deleted = Deleted { conversation, message_id, version, at, by };
     with_table!(conversation.kind, Table => table::delete::<Table>(tx, &deleted).await?);
-    changed(tx, origin, message_id, version, Change::Deleted(deleted), at).await
+    changed(tx, origin, message_id, version, Change::Deleted(deleted)).await
 }

@@ -32,5 +32,5 @@ pub(super) async fn edit(
     let version = message.version + 1;
     let edited = Edited { conversation: *conversation, message_id: *message_id, version, content: content.clone(), at, by };
     with_table!(conversation.kind, Table => table::edit::<Table>(tx, &edited).await?);
-    changed(tx, origin, *message_id, version, Change::Edited(edited), at).await
+    changed(tx, origin, *message_id, version, Change::Edited(edited)).await
 }

@@ -4,7 +4,9 @@
 use super::{
     BrokenLog, Draft, Head, Reader, StoreError,
     commit::{Failure, commit},
-    outage, patience, seam,
+    outage, patience,
+    retention::{Pruner, Retention},
+    seam,
     writer::{Queue, QueueBounds, Writer},
 };
 use crate::{
@@ -38,6 +40,7 @@ pub struct Lane {
     queue: Queue,
     batch: usize,
     batch_bytes: usize,
+    pruner: Pruner,
     clock: Clock,
 }
 
@@ -53,11 +56,12 @@ pub(super) struct Access {
 
 impl Lane {
     /// A lane to a database, and the way into it.
-    pub(super) fn open(access: Access, bounds: QueueBounds, clock: Clock) -> (Writer, Self) {
+    pub(super) fn open(access: Access, bounds: QueueBounds, retention: Retention, clock: Clock) -> (Writer, Self) {
         let (writer, queue) = Writer::open(bounds);
         let Access { db, options, reader, head, is_held_up } = access;
         let QueueBounds { batch, batch_bytes, .. } = bounds;
-        (writer, Self { db, options, reader, head, is_held_up, outages: 0, queue, batch, batch_bytes, clock })
+        let pruner = Pruner::new(retention);
+        (writer, Self { db, options, reader, head, is_held_up, outages: 0, queue, batch, batch_bytes, pruner, clock })
     }
 
     /// Commits what comes in, in order, and has each commit published before the next: while the sessions take one batch, the
@@ -86,6 +90,11 @@ impl Lane {
         loop {
             let count = tokio::select! {
                 count = self.queue.take(&mut drafts, self.batch) => count,
+                // Neither goes first: the log is pruned under load, too, and the drafts wait for one small step.
+                () = self.pruner.due() => {
+                    self.prune(publish).await?;
+                    continue;
+                }
                 () = &mut stop => {
                     self.queue.close();
                     continue;
@@ -130,8 +139,16 @@ impl Lane {
             self.head.seq = last.seq;
         }
         self.outages = 0;
+        self.pruner.saw(committed.events.len());
         publish(committed).await;
         Ok(())
+    }
+
+    /// Takes one step of the log's pruning. Where the database is away, whoever waits behind it is told so.
+    async fn prune<F: Future<Output = ()>>(&mut self, publish: &impl Fn(Committed) -> F) -> Result<(), BrokenLog> {
+        let Err(error) = self.pruner.step(&self.db, self.clock.now()).await else { return Ok(()) };
+        log::error!("the event log was not pruned: {error}");
+        self.outlast(Vec::new(), publish).await
     }
 
     /// The database did not take this piece: nothing of it is stored.

@@ -56,9 +56,9 @@ pub(super) async fn rename(db: &impl ConnectionTrait) -> Result<Uuid, StoreError
 }
 
 /// Appends the references to what changed.
-pub(super) async fn append(tx: &impl ConnectionTrait, events: &[Event], now: Timestamp) -> Result<(), StoreError> {
+pub(super) async fn append(tx: &impl ConnectionTrait, events: &[Event]) -> Result<(), StoreError> {
     for chunk in bucketed(events) {
-        let rows = chunk.iter().map(|event| reference(event, now));
+        let rows = chunk.iter().map(reference);
         events::Entity::insert_many(rows).exec_without_returning(tx).await?;
     }
     Ok(())
@@ -68,7 +68,7 @@ pub(super) async fn append(tx: &impl ConnectionTrait, events: &[Event], now: Tim
 /// its way, and holds the head's lock until it is committed or gone.
 pub(super) async fn contains(tx: &impl ConnectionTrait, event: &Event) -> Result<bool, StoreError> {
     log_head::Entity::find().lock_exclusive().one(tx).await?;
-    let (kind, conversation, message_id) = subject(event);
+    let (kind, conversation, message_id, _) = subject(event);
     let found = events::Entity::find_by_id(event.seq).one(tx).await?;
     Ok(found.is_some_and(|row| {
         (row.kind, row.conversation_kind, row.conversation_id) == (kind, conversation.kind, conversation.id)
@@ -76,17 +76,17 @@ pub(super) async fn contains(tx: &impl ConnectionTrait, event: &Event) -> Result
     }))
 }
 
-/// What an event refers to.
-fn subject(event: &Event) -> (EventKind, Conversation, MessageId) {
+/// What an event refers to, and when it happened.
+fn subject(event: &Event) -> (EventKind, Conversation, MessageId, Timestamp) {
     match &event.change {
-        Change::Posted(message) => (EventKind::Message, message.conversation, message.id),
-        Change::Edited(edited) => (EventKind::MessageEdited, edited.conversation, edited.message_id),
-        Change::Deleted(deleted) => (EventKind::MessageDeleted, deleted.conversation, deleted.message_id),
+        Change::Posted(message) => (EventKind::Message, message.conversation, message.id, message.created_at),
+        Change::Edited(edited) => (EventKind::MessageEdited, edited.conversation, edited.message_id, edited.at),
+        Change::Deleted(deleted) => (EventKind::MessageDeleted, deleted.conversation, deleted.message_id, deleted.at),
     }
 }
 
-fn reference(event: &Event, now: Timestamp) -> events::ActiveModel {
-    let (kind, conversation, message_id) = subject(event);
+fn reference(event: &Event) -> events::ActiveModel {
+    let (kind, conversation, message_id, at) = subject(event);
     events::ActiveModel {
         seq: Set(event.seq),
         kind: Set(kind),
@@ -95,6 +95,6 @@ fn reference(event: &Event, now: Timestamp) -> events::ActiveModel {
         message_id: Set(Some(message_id)),
         user_id: Set(None),
         detail: Set(None),
-        created_at: Set(now.unix_ms()),
+        created_at: Set(at.unix_ms()),
     }
 }

@@ -30,15 +30,15 @@ fn key(message: &NewMessage) -> Option<Key> {
 pub(super) async fn post(tx: &impl ConnectionTrait, postings: &[Posting<'_>], now: Timestamp) -> Result<Committed, StoreError> {
     let mut firsts = stored_before(tx, postings).await?;
     let fates = sort_out(postings, &firsts);
-    let fresh: Vec<&NewMessage> =
-        postings.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Fresh).map(|(posting, _)| posting.message).collect();
-    let stored = store(tx, &fresh, now).await?;
-    for (stored, message) in stored.iter().zip(&fresh) {
+    let fresh = postings.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Fresh);
+    let fresh: Vec<(&NewMessage, Timestamp)> = fresh.map(|(posting, _)| (posting.message, now)).collect();
+    let stored = store(tx, &fresh).await?;
+    for (stored, (message, _)) in stored.iter().zip(&fresh) {
         key(message).map(|key| firsts.insert(key, First::of(stored)));
     }
     let answers = answers(postings, &fates, &stored, &firsts);
     let events: Vec<Event> = stored.into_iter().filter_map(event).collect();
-    log::append(tx, &events, now).await?;
+    log::append(tx, &events).await?;
     Ok(Committed { events, answers })
 }
 
@@ -95,20 +95,20 @@ fn sort_out(postings: &[Posting<'_>], stored_before: &HashMap<Key, First>) -> Ve
 }
 
 /// Gives each message its id and its place in the log, and writes both tables.
-async fn store(tx: &impl ConnectionTrait, fresh: &[&NewMessage], now: Timestamp) -> Result<Vec<Stored>, StoreError> {
+pub(super) async fn store(tx: &impl ConnectionTrait, fresh: &[(&NewMessage, Timestamp)]) -> Result<Vec<Stored>, StoreError> {
     if fresh.is_empty() {
         return Ok(Vec::new());
     }
     let mut chat_ids = reserve(tx, ConversationKind::Chat, fresh).await?;
     let mut support_ids = reserve(tx, ConversationKind::Support, fresh).await?;
     let first_seq = log::advance(tx, fresh.len()).await?;
-    let with_ids = fresh.iter().zip(first_seq.0..).map(|(message, seq)| {
+    let with_ids = fresh.iter().zip(first_seq.0..).map(|((message, at), seq)| {
         let id = match message.conversation.kind {
             ConversationKind::Chat => chat_ids.next(),
             ConversationKind::Support => support_ids.next(),
         };
         let id = id.ok_or_else(|| DbErr::Custom("fewer ids were reserved than asked for".to_owned()))?;
-        Ok(Stored { message: row(message, id, now), seq: Some(Seq(seq)) })
+        Ok(Stored { message: row(message, id, *at), seq: Some(Seq(seq)) })
     });
     let stored = with_ids.collect::<Result<Vec<Stored>, StoreError>>()?;
     for kind in [ConversationKind::Chat, ConversationKind::Support] {
@@ -118,16 +118,17 @@ async fn store(tx: &impl ConnectionTrait, fresh: &[&NewMessage], now: Timestamp)
     Ok(stored)
 }
 
-fn event(Stored { message, seq }: Stored) -> Option<Event> {
+/// The event that brought it.
+pub(super) fn event(Stored { message, seq }: Stored) -> Option<Event> {
     seq.map(|seq| Event { seq, change: Change::Posted(message) })
 }
 
 async fn reserve(
     tx: &impl ConnectionTrait,
     kind: ConversationKind,
-    fresh: &[&NewMessage],
+    fresh: &[(&NewMessage, Timestamp)],
 ) -> Result<std::vec::IntoIter<MessageId>, StoreError> {
-    let count = fresh.iter().filter(|message| message.conversation.kind == kind).count();
+    let count = fresh.iter().filter(|(message, _)| message.conversation.kind == kind).count();
     let table = with_table!(kind, Table => Table::NAME);
     Ok(ids::reserve(tx, table, count).await?.into_iter())
 }

@@ -10,6 +10,7 @@ use crate::protocol::{
     delete::Deleted,
     edit::Edited,
     history::{GetHistory, History, Page},
+    post::written_length,
     resume::Missed,
 };
 use entity::{EventKind, events};
@@ -91,8 +92,8 @@ impl Reader {
         }
     }
 
-    /// The events after `seq`, at most `limit`; `None` where the log does not reach back so far. An event whose row an application
-    /// has taken away is passed over.
+    /// The events after `seq`, at most `limit`, and fewer where they hold 256 KiB; `None` where the log does not reach back so far.
+    /// An event whose row an application has taken away is passed over.
     ///
     /// # Errors
     /// Where the database does not answer, or takes too long.
@@ -107,14 +108,29 @@ impl Reader {
             .limit(limit)
             .all(&self.0)
             .await?;
-        let (Some(first), Some(last)) = (references.first(), references.last()) else { return Ok(None) };
-        if first.seq.0 != after.0 + 1 {
+        if references.first().is_none_or(|first| first.seq.0 != after.0 + 1) {
             return Ok(None);
         }
-        let reaches = last.seq;
-        let rows = self.rows(&references).await?;
-        let events = references.iter().filter_map(|reference| event(reference, &rows)).collect();
-        Ok(Some(Missed { events, reaches }))
+        Ok(Some(self.told(&references).await?))
+    }
+
+    /// The events with their rows, until they hold [`MISSED_BYTES`]. The first rows are few: they may be large.
+    async fn told(&self, references: &[events::Model]) -> Result<Missed, StoreError> {
+        let mut missed = Missed { events: Vec::new(), reaches: Seq(0) };
+        let mut bytes = 0;
+        for piece in growing(references) {
+            let rows = self.rows(piece).await?;
+            for reference in piece {
+                missed.reaches = reference.seq;
+                let Some(event) = event(reference, &rows) else { continue };
+                bytes += weight(&event);
+                missed.events.push(event);
+                if bytes >= MISSED_BYTES {
+                    return Ok(missed);
+                }
+            }
+        }
+        Ok(missed)
     }
 
     /// The rows that these events refer to.
@@ -132,7 +148,31 @@ impl Reader {
     }
 }
 
+/// As many bytes of events are handed out at once, and one event more: a client that reads slowly holds no more in memory.
+const MISSED_BYTES: usize = 256 * 1024;
+
+/// `references` in order: 16, then 64, then what is left of a page.
+fn growing(mut references: &[events::Model]) -> impl Iterator<Item = &[events::Model]> {
+    [16, 64, usize::MAX].into_iter().map_while(move |size| {
+        let (piece, rest) = references.split_at(size.min(references.len()));
+        references = rest;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
 type Rows = HashMap<(ConversationKind, MessageId), Message>;
+
+/// Roughly the bytes that it takes on the wire, without what is the same for all.
+fn weight(event: &Event) -> usize {
+    match &event.change {
+        Change::Posted(message) => {
+            let optional = |text: &Option<String>| text.as_deref().map_or(0, written_length);
+            written_length(&message.content) + optional(&message.file_type) + optional(&message.file_paths)
+        }
+        Change::Edited(edited) => written_length(&edited.content),
+        Change::Deleted(_) => 0,
+    }
+}
 
 /// The event with its row as it is now. A row that was changed again says so: of two tellings, the higher version holds.
 fn event(reference: &events::Model, rows: &Rows) -> Option<Event> {

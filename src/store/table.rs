@@ -1,7 +1,10 @@
 //! One path over the two message tables. The rows are declared twice, in `entity`; everything else is written once, over
 //! [`MessageTable`], and the only `match` on a conversation's kind in persistence stands here.
 
-use super::{StoreError, batch::bucketed};
+use super::{
+    StoreError,
+    batch::{bucketed, padded},
+};
 use crate::protocol::{Conversation, ConversationId, ConversationKind, Message, MessageId, Seq, delete::Deleted, edit::Edited};
 use entity::{messages, support_messages};
 use sea_orm::{
@@ -203,8 +206,8 @@ pub(super) async fn by_client_id<T: MessageTable>(db: &impl ConnectionTrait, key
 /// The messages with these ids, in no order.
 pub(super) async fn by_id<T: MessageTable>(db: &impl ConnectionTrait, ids: &[MessageId]) -> Result<Vec<Stored>, StoreError> {
     let mut found = Vec::with_capacity(ids.len());
-    for piece in bucketed(ids) {
-        let rows = T::find().filter(T::ID.is_in(piece.iter().copied())).all(db).await?;
+    for piece in padded(ids) {
+        let rows = T::find().filter(T::ID.is_in(piece)).all(db).await?;
         found.extend(rows.into_iter().map(T::stored));
     }
     Ok(found)

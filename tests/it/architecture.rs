@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 /// The modules in the order of dependency, with those each may use beside itself.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("clock", &["protocol"]),
     ("logging", &[]),
     ("protocol", &[]),
     ("limits", &["protocol"]),
     ("store", &["clock", "protocol"]),
+    ("demo", &["clock", "protocol", "store"]),
     ("chat", &["clock", "protocol", "store"]),
     ("delivery", &["protocol"]),
     ("session", &["protocol", "limits", "delivery"]),

@@ -17,6 +17,8 @@ async fn every_fault_is_reported_at_once_by_key_with_what_is_allowed() {
         .env("NATTER_LIMITS__CONNECTIONS_PER_USER", "many")
         .env("NATTER_SERVER__TRUSTED_PROXIES", r#"["10.0.0.0/8", "proxy.example"]"#)
         .env("NATTER_NOWHERE__KEY", "1")
+        .env("NATTER_LOG__KEEP_DAYS", "-1")
+        .env("NATTER_LOG__KEEP_EVENTS", "all")
         .env("RUST_LOG", "natter=loud")
         .arg("--config")
         .arg("natter.toml")
@@ -38,6 +40,8 @@ async fn every_fault_is_reported_at_once_by_key_with_what_is_allowed() {
         "server.trusted_proxies (NATTER_SERVER__TRUSTED_PROXIES): must be a list of addresses and networks",
         "limits.frame_bytes (natter.toml): must be a whole number from 1024 to 67108864",
         "nowhere.key (NATTER_NOWHERE__KEY): there is no such key",
+        "log.keep_days (NATTER_LOG__KEEP_DAYS): must be a whole number from 0 to 36500",
+        "log.keep_events (NATTER_LOG__KEEP_EVENTS): must be a whole number from 0 to 9007199254740991",
         "logging.filter (RUST_LOG): must be off, error, warn",
     ] {
         assert!(log.contains(fault), "{fault:?} is missing:\n{log}");
@@ -187,7 +191,7 @@ async fn help_teaches() {
     let database = TestDatabase::new(Backend::Sqlite).await;
     let (code, help, _) = Start::on(&database).arg("--help").finished().await;
     assert_eq!(code, Some(0));
-    for part in ["ws://127.0.0.1:3001/ws-online-status", "migrate", "check-config", "DATABASE_URL", "Examples:", "78"] {
+    for part in ["ws://127.0.0.1:3001/ws-online-status", "migrate", "demo", "check-config", "DATABASE_URL", "Examples:", "78"] {
         assert!(help.contains(part), "{part:?} is missing:\n{help}");
     }
 }
