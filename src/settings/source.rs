@@ -170,6 +170,18 @@ impl Source {
         String::new()
     }
 
+    /// A list of texts.
+    pub(super) fn texts(&mut self, key: &str) -> Vec<String> {
+        if let Some(Value::Array(_, values)) = self.value(key) {
+            let texts: Option<Vec<String>> = values.into_iter().map(Value::into_string).collect();
+            if let Some(texts) = texts {
+                return texts;
+            }
+        }
+        self.fault(key, "must be a list of strings: [\"…\"]");
+        Vec::new()
+    }
+
     /// A text that is parsed; what is allowed is said by the parser's error.
     pub(super) fn parsed<T: FromStr<Err: fmt::Display>>(&mut self, key: &str) -> Option<T> {
         match self.text(key).parse() {

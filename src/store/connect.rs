@@ -1,9 +1,10 @@
 //! Opening the database: one connection that writes, a pool that reads, the schema brought up to date.
 
 use super::{
-    DatabaseUrl, Head, Lane, OpenError, Reader, StoreError, Writer, lock::FileLock, log, migrate::migrate_up, writer::QueueBounds,
+    DatabaseUrl, Head, Lane, OpenError, Reader, StoreError, Writer, lock::FileLock, log, members, migrate::migrate_up,
+    writer::QueueBounds,
 };
-use crate::clock::Clock;
+use crate::{access::Unlisted, clock::Clock, protocol::Timestamp};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, RuntimeErr, SqlxError,
     sqlx::{
@@ -60,14 +61,22 @@ impl Store {
 
     /// The lane through which everything is written, and the way into it. It closes its connection when it ends.
     #[must_use]
-    pub fn lane(&self, bounds: QueueBounds, clock: Clock) -> (Writer, Lane) {
-        Lane::open(self.writer.clone(), self.writing.clone(), bounds, clock)
+    pub fn lane(&self, bounds: QueueBounds, unlisted: Unlisted, clock: Clock) -> (Writer, Lane) {
+        Lane::open(self.writer.clone(), self.writing.clone(), bounds, unlisted, clock)
     }
 
     /// The connections that read.
     #[must_use]
-    pub fn reader(&self) -> Reader {
-        Reader::new(self.readers.clone())
+    pub fn reader(&self, unlisted: Unlisted) -> Reader {
+        Reader::new(self.readers.clone(), unlisted)
+    }
+
+    /// Gives each support chat without members to its first writer. Needed once, where those were open so far; tells how many.
+    ///
+    /// # Errors
+    /// What the database said instead.
+    pub async fn adopt_support_chats(&self, now: Timestamp) -> Result<u64, StoreError> {
+        members::adopt(&self.writer, now).await
     }
 
     /// Whether the database answers.

@@ -41,13 +41,16 @@ pub enum StoreError {
     /// Our own code failed; the panic's message stands in the log.
     #[error("a panic")]
     Panicked,
+    /// A conversation's members were not read before they were asked for: our own fault.
+    #[error("the members of a conversation were not loaded")]
+    NotLoaded,
 }
 
 impl StoreError {
     /// Whether it is this row's own fault (a constraint, a value that the database can't hold, one that our code trips over), so
     /// that others would pass.
     pub(super) fn is_the_rows_fault(&self) -> bool {
-        matches!(self, Self::Panicked) || self.is_a_constraints()
+        matches!(self, Self::Panicked | Self::NotLoaded) || self.is_a_constraints()
     }
 
     fn is_a_constraints(&self) -> bool {
@@ -74,7 +77,7 @@ impl StoreError {
                 | DbErr::Exec(RuntimeErr::SqlxError(error))
                 | DbErr::Query(RuntimeErr::SqlxError(error)),
             ) => Some(error),
-            Self::Database(_) | Self::TimedOut | Self::Panicked => None,
+            Self::Database(_) | Self::TimedOut | Self::Panicked | Self::NotLoaded => None,
         }
     }
 }

@@ -1,20 +1,20 @@
-//! Reading beside the lane: history by pages, and the log from a cursor on, with the rows as they are now.
+//! Reading beside the lane: history by pages, the log from a cursor on, and who belongs to a conversation.
 
 use super::{
-    StoreError,
+    StoreError, members, missed,
     patience::{self, within},
     table::{self, Side, with_table},
 };
-use crate::protocol::{
-    Change, ConversationKind, Event, Message, MessageId, Seq,
-    delete::Deleted,
-    edit::Edited,
-    history::{GetHistory, History, Page},
-    resume::Missed,
+use crate::{
+    access::{Standing, Unlisted},
+    protocol::{
+        Caller, Conversation, MessageId, Seq, UserId,
+        history::{GetHistory, History, Page},
+        member::Member,
+        resume::Missed,
+    },
 };
-use entity::{EventKind, events};
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use std::collections::HashMap;
+use sea_orm::DatabaseConnection;
 
 /// Bytes of messages, as JSON, that a page holds at most; or one message.
 const PAGE_BYTES: usize = 256 * 1024;
@@ -24,11 +24,15 @@ const AT_ONCE: u64 = 64;
 
 /// The pool of connections that read.
 #[derive(Clone, Debug)]
-pub struct Reader(DatabaseConnection);
+pub struct Reader {
+    pool: DatabaseConnection,
+    /// What conversations without members are.
+    unlisted: Unlisted,
+}
 
 impl Reader {
-    pub(super) fn new(pool: DatabaseConnection) -> Self {
-        Self(pool)
+    pub(super) fn new(pool: DatabaseConnection, unlisted: Unlisted) -> Self {
+        Self { pool, unlisted }
     }
 
     /// A page of a conversation, the oldest message first.
@@ -74,7 +78,7 @@ impl Reader {
             // One row more than wanted tells whether there are more.
             let count = (left + 1).min(AT_ONCE);
             let found = with_table!(conversation.kind, Table => {
-                table::next_to::<Table>(&self.0, conversation.id, side, count).await?
+                table::next_to::<Table>(&self.pool, conversation.id, side, count).await?
             });
             let is_last = (found.len() as u64) < count;
             for message in found {
@@ -91,63 +95,45 @@ impl Reader {
         }
     }
 
-    /// The events after `seq`, at most `limit`; `None` where the log does not reach back so far. An event whose row an application
-    /// has taken away is passed over.
+    /// How a user stands to a conversation.
     ///
     /// # Errors
     /// Where the database does not answer, or takes too long.
-    pub async fn missed(&self, after: Seq, limit: u64) -> Result<Option<Missed>, StoreError> {
-        within(patience::OF_READERS, self.read_missed(after, limit)).await
+    pub async fn standing(&self, conversation: Conversation, user: UserId) -> Result<Standing, StoreError> {
+        within(patience::OF_READERS, members::standing(&self.pool, conversation, user, self.unlisted)).await
     }
 
-    async fn read_missed(&self, after: Seq, limit: u64) -> Result<Option<Missed>, StoreError> {
-        let references = events::Entity::find()
-            .filter(events::Column::Seq.gt(after))
-            .order_by_asc(events::Column::Seq)
-            .limit(limit)
-            .all(&self.0)
-            .await?;
-        let (Some(first), Some(last)) = (references.first(), references.last()) else { return Ok(None) };
-        if first.seq.0 != after.0 + 1 {
-            return Ok(None);
-        }
-        let reaches = last.seq;
-        let rows = self.rows(&references).await?;
-        let events = references.iter().filter_map(|reference| event(reference, &rows)).collect();
-        Ok(Some(Missed { events, reaches }))
+    /// The members of a conversation by user, at most `limit`, those after `after`; the first half tells whether it is listed.
+    ///
+    /// # Errors
+    /// Where the database does not answer, or takes too long.
+    pub async fn members(
+        &self,
+        conversation: Conversation,
+        after: Option<UserId>,
+        limit: u64,
+    ) -> Result<(bool, Vec<Member>), StoreError> {
+        let read = async {
+            let listed = members::is_listed(&self.pool, conversation).await?;
+            Ok::<_, StoreError>((listed, members::page(&self.pool, conversation, after, limit).await?))
+        };
+        within(patience::OF_READERS, read).await
     }
 
-    /// The rows that these events refer to.
-    async fn rows(&self, references: &[events::Model]) -> Result<Rows, StoreError> {
-        let mut rows = HashMap::new();
-        for kind in [ConversationKind::Chat, ConversationKind::Support] {
-            let of_kind = references.iter().filter(|reference| reference.conversation_kind == kind);
-            let mut ids: Vec<MessageId> = of_kind.filter_map(|reference| reference.message_id).collect();
-            ids.sort_unstable();
-            ids.dedup();
-            let found = with_table!(kind, Table => table::by_id::<Table>(&self.0, &ids).await?);
-            rows.extend(found.into_iter().map(|stored| ((kind, stored.message.id), stored.message)));
-        }
-        Ok(rows)
+    /// What `caller` may see of the events after `seq`, at most `limit`; `None` where the log does not reach back so far.
+    ///
+    /// # Errors
+    /// Where the database does not answer, or takes too long.
+    pub async fn missed(&self, caller: Caller, after: Seq, limit: u64) -> Result<Option<Missed>, StoreError> {
+        within(patience::OF_READERS, missed::page(&self.pool, caller, self.unlisted, after, limit)).await
     }
-}
 
-type Rows = HashMap<(ConversationKind, MessageId), Message>;
-
-/// The event with its row as it is now. A row that was changed again says so: of two tellings, the higher version holds.
-fn event(reference: &events::Model, rows: &Rows) -> Option<Event> {
-    let message = rows.get(&(reference.conversation_kind, reference.message_id?))?;
-    let Message { id, conversation, version, .. } = *message;
-    let change = match reference.kind {
-        EventKind::Message => Change::Posted(message.clone()),
-        EventKind::MessageEdited => {
-            let (at, by) = message.edited?;
-            Change::Edited(Edited { conversation, message_id: id, version, content: message.content.clone(), at, by })
-        }
-        EventKind::MessageDeleted => {
-            let (at, by) = message.deleted?;
-            Change::Deleted(Deleted { conversation, message_id: id, version, at, by })
-        }
-    };
-    Some(Event { seq: reference.seq, change })
+    /// Whether more than `limit` of the events after `after`, up to `head`, are for `caller` to see.
+    ///
+    /// # Errors
+    /// Where the database does not answer, or takes too long.
+    pub async fn missed_more_than(&self, caller: Caller, after: Seq, head: Seq, limit: u64) -> Result<bool, StoreError> {
+        let visible = missed::count(&self.pool, caller, self.unlisted, after, head, limit + 1);
+        Ok(within(patience::OF_READERS, visible).await? > limit)
+    }
 }

@@ -4,9 +4,11 @@
 use super::{
     Draft,
     commit::{Failure, commit},
+    memberships::Memberships,
     outage, patience,
 };
 use crate::{
+    access::Unlisted,
     clock::Clock,
     protocol::{Answer, Committed, Event, Refusal},
 };
@@ -77,15 +79,25 @@ pub struct Lane {
     batch: usize,
     batch_bytes: usize,
     clock: Clock,
+    /// Who belongs to which conversation: nobody else changes that.
+    memberships: Memberships,
 }
 
 impl Lane {
     /// A lane to `db`, which `options` connect to, and the way into it.
-    pub(super) fn open(db: DatabaseConnection, options: ConnectOptions, bounds: QueueBounds, clock: Clock) -> (Writer, Self) {
+    pub(super) fn open(
+        db: DatabaseConnection,
+        options: ConnectOptions,
+        bounds: QueueBounds,
+        unlisted: Unlisted,
+        clock: Clock,
+    ) -> (Writer, Self) {
         let (sender, queue) = mpsc::channel(bounds.drafts);
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
         let writer = Writer { queue: sender, waiting_bytes: Arc::clone(&waiting_bytes), max_bytes: bounds.bytes };
-        (writer, Self { db, options, queue, waiting_bytes, batch: bounds.batch, batch_bytes: bounds.batch_bytes, clock })
+        let memberships = Memberships::new(unlisted);
+        let QueueBounds { batch, batch_bytes, .. } = bounds;
+        (writer, Self { db, options, queue, waiting_bytes, batch, batch_bytes, clock, memberships })
     }
 
     /// Commits what comes in, in order, and has each commit published before the next: while the sessions take one batch, the
@@ -121,7 +133,7 @@ impl Lane {
 
     /// All drafts in one transaction; where one row is at fault, each in its own, so that it fails alone.
     async fn store<F: Future<Output = ()>>(&mut self, drafts: &[Draft], publish: &impl Fn(Committed) -> F) {
-        match commit(&self.db, drafts, self.clock.now()).await {
+        match commit(&self.db, &mut self.memberships, drafts, self.clock.now()).await {
             Ok(committed) => publish(committed).await,
             Err(Failure::NotStored(error)) if error.is_the_rows_fault() && drafts.len() > 1 => {
                 for draft in drafts {
@@ -139,7 +151,7 @@ impl Lane {
             }
             Err(Failure::InDoubt(committed, error)) => {
                 log::error!("whether {} changes are stored is not known yet: {error}", drafts.len());
-                let is_stored = self.outlast(committed.events.last(), publish).await;
+                let is_stored = self.outlast(committed.events.last().map(|last| &last.event), publish).await;
                 log::info!("the changes in doubt are {}", if is_stored { "stored" } else { "not stored" });
                 let refusal = Refusal::unavailable(NOT_STORED);
                 publish(if is_stored { committed } else { refused(drafts, &refusal) }).await;
@@ -150,6 +162,8 @@ impl Lane {
     /// Waits until the database answers and, where a commit is in doubt, tells whether its `last` event is in the log. What comes in
     /// meanwhile is refused with `unavailable`: nothing is committed before that is known, or the order would have a hole.
     async fn outlast<F: Future<Output = ()>>(&mut self, last: Option<&Event>, publish: &impl Fn(Committed) -> F) -> bool {
+        // Another transaction than ours may have come between, and the one in doubt may be stored.
+        self.memberships.forget();
         let options = self.options.clone();
         let mut ended = std::pin::pin!(outage::ended(&options, patience::of_lane(&self.db), last));
         let mut late = Vec::new();

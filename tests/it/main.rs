@@ -3,6 +3,7 @@
 mod harness;
 mod programs;
 
+mod access;
 mod architecture;
 mod asyncapi;
 mod backup;

@@ -54,6 +54,14 @@ impl Kind {
         }
     }
 
+    /// Its name in the paths of the HTTP API.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::Chat => "chats",
+            Self::Support => "support-chats",
+        }
+    }
+
     /// The table of its messages.
     pub(crate) fn table(self) -> &'static str {
         match self {

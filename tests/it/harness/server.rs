@@ -2,6 +2,7 @@
 
 use super::{PATIENCE, TestDatabase};
 use nix::{sys::signal::Signal, unistd::Pid};
+use serde_json::Value;
 use std::{process::Stdio, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -9,6 +10,9 @@ use tokio::{
     sync::watch,
     time::timeout,
 };
+
+/// The key of the application's backend, where a test gives the server one.
+pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef";
 
 /// A running server; killed when dropped.
 pub(crate) struct Server {
@@ -37,6 +41,11 @@ impl Start {
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self
+    }
+
+    /// With a key for the application's backend, and conversations without members open or closed.
+    pub(crate) fn with_access(self, unlisted: &str) -> Self {
+        self.env("NATTER_API__KEYS", &format!("[\"{KEY}\"]")).env("NATTER_ACCESS__UNLISTED", unlisted)
     }
 
     pub(crate) fn arg(mut self, arg: &str) -> Self {
@@ -110,6 +119,26 @@ impl Server {
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         let response = reqwest::get(format!("http://{}{path}", self.address)).await.expect("an answer");
         (response.status().as_u16(), response.text().await.expect("a body"))
+    }
+
+    /// Asks as the application's backend, by [`KEY`]: status and body.
+    pub(crate) async fn backend(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        self.ask(method, path, Some(KEY), body).await
+    }
+
+    /// Asks over HTTP: status and body, null where there is none.
+    pub(crate) async fn ask(&self, method: &str, path: &str, key: Option<&str>, body: Option<Value>) -> (u16, Value) {
+        let method = method.parse().expect("a method");
+        let mut request = reqwest::Client::new().request(method, format!("http://{}{path}", self.address));
+        if let Some(key) = key {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        if let Some(body) = body {
+            request = request.body(body.to_string());
+        }
+        let response = request.send().await.expect("an answer");
+        let status = response.status().as_u16();
+        (status, serde_json::from_str(&response.text().await.expect("a body")).unwrap_or_default())
     }
 
     pub(crate) fn pid(&self) -> u32 {
