@@ -4,6 +4,7 @@ mod harness;
 mod programs;
 
 mod access;
+mod access_matrix;
 mod architecture;
 mod asyncapi;
 mod backup;

@@ -9,6 +9,7 @@ pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod schema;
 pub(crate) mod server;
+mod visibility;
 
 pub(crate) use client::Client;
 pub(crate) use crowd::Crowd;
