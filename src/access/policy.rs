@@ -154,23 +154,7 @@ impl Rank {
             Self::Backend => "backend",
         }
     }
-}
 
-fn is_management(action: Action) -> bool {
-    match action {
-        Action::ListMembers | Action::SetMember | Action::Explain => true,
-        Action::Read | Action::Post | Action::Edit | Action::Delete | Action::Moderate => false,
-    }
-}
-
-fn is_administrator(who: Principal) -> bool {
-    match who {
-        Principal::User(Caller { role, .. }) => role == Role::Admin,
-        Principal::ServerKey => false,
-    }
-}
-
-impl Rank {
     /// What that means, for `explain`.
     #[must_use]
     pub fn meaning(self) -> &'static str {
@@ -185,6 +169,20 @@ impl Rank {
             Self::Moderator => "they keep order in it, as its owner or admin, as an agent, or as an administrator",
             Self::Backend => "it is the application's own backend",
         }
+    }
+}
+
+fn is_management(action: Action) -> bool {
+    match action {
+        Action::ListMembers | Action::SetMember | Action::Explain => true,
+        Action::Read | Action::Post | Action::Edit | Action::Delete | Action::Moderate => false,
+    }
+}
+
+fn is_administrator(who: Principal) -> bool {
+    match who {
+        Principal::User(Caller { role, .. }) => role == Role::Admin,
+        Principal::ServerKey => false,
     }
 }
 

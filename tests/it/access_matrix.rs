@@ -82,7 +82,7 @@ fn rows_of(command: &Command) -> &'static [&'static str] {
 fn row_of(route: Route) -> &'static str {
     match route {
         Route::Socket => "connect",
-        Route::Page | Route::Healthz | Route::Readyz => "open to all",
+        Route::Page | Route::Asyncapi | Route::Healthz | Route::Readyz => "open to all",
         Route::Presence => "GET presence",
         Route::Explain => "GET explain",
         Route::History(_) => "GET messages",
@@ -95,7 +95,7 @@ fn row_of(route: Route) -> &'static str {
 /// Whether a route is about conversations of this kind, or of none.
 fn concerns(route: Route, kind: Kind) -> bool {
     match route {
-        Route::Socket | Route::Page | Route::Healthz | Route::Readyz | Route::Presence | Route::Explain => true,
+        Route::Socket | Route::Page | Route::Asyncapi | Route::Healthz | Route::Readyz | Route::Presence | Route::Explain => true,
         Route::History(of) | Route::Members(of) | Route::SetMember(of) | Route::RemoveMember(of) => {
             (of == ConversationKind::Chat) == (kind == Kind::Chat)
         }

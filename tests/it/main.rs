@@ -21,6 +21,7 @@ mod post;
 mod prisma;
 mod readme;
 mod resume;
+mod routing;
 mod seed_client;
 mod settings;
 mod shutdown;

@@ -180,7 +180,8 @@ impl Server {
         self.cpu_ticks() - before
     }
 
-    fn cpu_ticks(&self) -> u64 {
+    /// CPU time that it has used, in ticks of the system's clock (10 ms).
+    pub(crate) fn cpu_ticks(&self) -> u64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("its statistics");
         let after_name = stat.rsplit(") ").next().expect("fields");
         after_name.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().expect("ticks")).sum()

@@ -32,16 +32,12 @@ impl Visibility {
 
     /// Whether a user might see an event when it was committed, or at some time after.
     pub(crate) fn might(&self, user: i64, event: &events::Model) -> bool {
-        self.concerns(user, event) || self.moments(user, event).any(|sees| sees)
+        concerns(user, event) || self.moments(user, event).any(|sees| sees)
     }
 
     /// Whether they might see it when it was committed, and ever since.
     pub(crate) fn always(&self, user: i64, event: &events::Model) -> bool {
-        self.concerns(user, event) || self.moments(user, event).all(|sees| sees)
-    }
-
-    fn concerns(&self, user: i64, event: &events::Model) -> bool {
-        event.user_id == Some(UserId(user))
+        concerns(user, event) || self.moments(user, event).all(|sees| sees)
     }
 
     /// Whether they might see it: when it was committed, and at each change after.
@@ -51,11 +47,16 @@ impl Visibility {
         let closed = self.closed.get(&conversation).copied();
         let open = closed.is_none_or(|closed| event.seq.0 < closed).then_some(true);
         let closing = closed.map(|closed| (closed, false));
-        let before = closing.into_iter().chain(turns.iter().copied()).filter(|(seq, _)| *seq <= event.seq.0).last();
-        let after = closing.into_iter().chain(turns.iter().copied()).filter(|(seq, _)| *seq > event.seq.0);
+        let all = || closing.into_iter().chain(turns.iter().copied());
+        let before = all().rfind(|(seq, _)| *seq <= event.seq.0);
+        let after = all().filter(|(seq, _)| *seq > event.seq.0);
         let then = open.or(before.map(|(_, sees)| sees));
         then.into_iter().chain(after.map(|(_, sees)| sees).collect::<Vec<_>>())
     }
+}
+
+fn concerns(user: i64, event: &events::Model) -> bool {
+    event.user_id == Some(UserId(user))
 }
 
 fn of(event: &events::Model) -> Conversation {
