@@ -109,16 +109,12 @@ impl ChatServer {
     }
 }
 
-/// The frame of an answer; success is told only to those who named the request. A request over HTTP is answered at once.
+/// The frame of an answer for a session; success is told only to those who named the request.
 fn reply_to(answer: &Answer) -> Option<Reply> {
     let Answer { to, outcome } = answer;
     let (session, request_id) = match to {
         Origin::Session { session, request_id, .. } => (*session, request_id.as_ref()),
-        Origin::Http(waiting) => {
-            // There is room for the one answer; where nobody waits any more, it falls away.
-            let _ = waiting.try_send(outcome.clone());
-            return None;
-        }
+        Origin::Http(_) => return None,
     };
     let json = match (outcome, request_id) {
         (Ok(ack), Some(request_id)) => frame::ack(request_id, ack),
@@ -126,6 +122,17 @@ fn reply_to(answer: &Answer) -> Option<Reply> {
         (Err(refusal), request_id) => frame::error(request_id, refusal),
     };
     Some(Reply { session, json, page: None })
+}
+
+/// Answers those who wait over HTTP.
+fn answer_over_http(answers: Vec<Answer>) {
+    for Answer { to, outcome } in answers {
+        match to {
+            // There is room for the one answer; where nobody waits any more, it falls away.
+            Origin::Http(waiting) => drop(waiting.try_send(outcome)),
+            Origin::Session { .. } => {}
+        }
+    }
 }
 
 impl Actor for ChatServer {
@@ -174,7 +181,9 @@ impl Handler<Publish> for ChatServer {
 
     fn handle(&mut self, Publish(committed): Publish, _: &mut Self::Context) -> Self::Result {
         let Committed { events, answers } = committed;
-        self.publish(events, answers.iter().filter_map(reply_to).collect())
+        let published = self.publish(events, answers.iter().filter_map(reply_to).collect());
+        // Last, so that whoever is told so and connects then, is told of nothing from before.
+        Box::pin(published.map(move |()| answer_over_http(answers)))
     }
 }
 
