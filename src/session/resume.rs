@@ -62,7 +62,7 @@ async fn is_in_log(caller: Caller, seq: Seq, port: &Port) -> Result<bool, Unread
 }
 
 /// How many times more events than it is told of a session may have missed: what is not for it has to be looked at all the same.
-const LOOKED_AT: i64 = 10;
+const LOOKED_AT: i64 = 4;
 
 /// Whether a session missed more than it is told of. Only where others' events may make the difference, its own are counted.
 async fn is_too_much(caller: Caller, since: Seq, head: Seq, port: &Port) -> Result<bool, Unreadable> {

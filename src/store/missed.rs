@@ -21,6 +21,9 @@ use std::collections::HashMap;
 /// Events that one query looks at, seen or not: what it may cost at most.
 const WINDOW: i64 = 10_000;
 
+/// The same where they are only counted.
+pub(super) const COUNTED: i64 = 100_000;
+
 /// The next events after `after` that are for `caller`, at most `limit`; `None` where the log does not reach back so far. An event
 /// whose row an application has taken away is passed over.
 pub(super) async fn page(
@@ -45,31 +48,31 @@ pub(super) async fn page(
     Ok(Some(Missed { events: references.iter().filter_map(|reference| event(reference, &rows)).collect(), reaches }))
 }
 
-/// How many of the events after `after`, up to `head`, are for `caller`: no more than `limit` are counted.
+/// How many of the events after `after`, up to `upto`, are for `caller`: no more than `limit` are counted.
 pub(super) async fn count(
     db: &impl ConnectionTrait,
     caller: Caller,
     unlisted: Unlisted,
     after: Seq,
-    head: Seq,
+    upto: Seq,
     limit: u64,
 ) -> Result<u64, StoreError> {
     let sql = format!("SELECT count(*) AS visible FROM (SELECT e.seq {VISIBLE} LIMIT $6) AS counted");
-    let row = db.query_one_raw(visible(db, &sql, caller, unlisted, after, head, limit)).await?;
+    let row = db.query_one_raw(visible(db, &sql, caller, unlisted, after, upto, limit)).await?;
     let count: i64 = row.ok_or_else(|| DbErr::RecordNotFound("no count".to_owned()))?.try_get("", "visible")?;
     Ok(count.unsigned_abs())
 }
 
 /// The events between two places of the log that a user may see: the rows of `access::policy` for reading, as a condition. The
-/// parameters are what [`visible`] gives.
+/// parameters are what [`visible`] gives. Not `NOT EXISTS`: PostgreSQL would read all members of all conversations for it.
 const VISIBLE: &str = "FROM events e LEFT JOIN members m \
     ON m.kind = e.conversation_kind AND m.conversation_id = e.conversation_id AND m.user_id = $3 \
     WHERE e.seq > $1 AND e.seq <= $2 AND ( \
         (m.role IS NOT NULL AND m.state <> 3) \
         OR (e.kind = 4 AND e.user_id = $3) \
         OR ($4 = 1 AND e.conversation_kind = 2 AND (m.role IS NULL OR m.state <> 3)) \
-        OR ($5 = 1 AND m.user_id IS NULL AND NOT EXISTS (SELECT 1 FROM members x \
-            WHERE x.kind = e.conversation_kind AND x.conversation_id = e.conversation_id)))";
+        OR ($5 = 1 AND m.user_id IS NULL AND (SELECT 1 FROM members x \
+            WHERE x.kind = e.conversation_kind AND x.conversation_id = e.conversation_id LIMIT 1) IS NULL))";
 
 fn visible(
     db: &impl ConnectionTrait,

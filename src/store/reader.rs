@@ -133,7 +133,13 @@ impl Reader {
     /// # Errors
     /// Where the database does not answer, or takes too long.
     pub async fn missed_more_than(&self, caller: Caller, after: Seq, head: Seq, limit: u64) -> Result<bool, StoreError> {
-        let visible = missed::count(&self.pool, caller, self.unlisted, after, head, limit + 1);
-        Ok(within(patience::OF_READERS, visible).await? > limit)
+        let (mut at, mut count) = (after, 0);
+        while at < head && count <= limit {
+            let upto = Seq(head.0.min(at.0 + missed::COUNTED));
+            let more = missed::count(&self.pool, caller, self.unlisted, at, upto, limit + 1 - count);
+            count += within(patience::OF_READERS, more).await?;
+            at = upto;
+        }
+        Ok(count > limit)
     }
 }

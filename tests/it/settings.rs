@@ -13,6 +13,8 @@ async fn every_fault_is_reported_at_once_by_key_with_what_is_allowed() {
         .env("DATABASE_URL", "mysql://x")
         .env("NATTER_AUTH__MODE", "none")
         .env("NATTER_LIMITS__ENABLED", "maybe")
+        .env("NATTER_ACCESS__UNLISTED", "closed")
+        .env("NATTER_API__KEYS", "[\"short\"]")
         .env("NATTER_NOWHERE__KEY", "1")
         .env("RUST_LOG", "natter=loud")
         .arg("--config")
@@ -29,6 +31,8 @@ async fn every_fault_is_reported_at_once_by_key_with_what_is_allowed() {
         "server.host (--host): must be an IP address, or localhost",
         "database.url (DATABASE_URL): must be sqlite://PATH",
         "auth.mode (NATTER_AUTH__MODE): must be \"trusted\"",
+        "access.unlisted (NATTER_ACCESS__UNLISTED): must be \"open\" or \"deny\"",
+        "api.keys (NATTER_API__KEYS): each must have 32 or more visible ASCII characters",
         "limits.enabled (NATTER_LIMITS__ENABLED): must be true or false",
         "limits.frame_bytes (natter.toml): must be a whole number from 1024 to 67108864",
         "nowhere.key (NATTER_NOWHERE__KEY): there is no such key",
