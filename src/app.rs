@@ -3,10 +3,11 @@
 mod workers;
 
 use crate::{
+    access::Unlisted,
     chat::Chat,
     clock::Clock,
     delivery::Drain,
-    http::{Bounds, Connections, Site},
+    http::{Bounds, Connections, ServerKeys, Site},
     limits::Limiter,
     protocol::Committed,
     server::{ChatServer, Publish},
@@ -58,6 +59,7 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
         store = open(settings) => store?,
         () = stop.received() => return Ok(()),
     };
+    adopt(settings, &store).await?;
     let address = SocketAddr::new(settings.server.host, settings.server.port);
     let listener = workers::listen_on(address).with_context(|| format!("can't listen on {address}"))?;
     let mut running = Running::start(settings, store, listener).await?;
@@ -86,6 +88,18 @@ async fn open(settings: &Settings) -> Result<Store, OpenError> {
             opened => return opened,
         }
     }
+}
+
+/// Where conversations without members are closed, support chats from the time when they were open get their owners.
+async fn adopt(settings: &Settings, store: &Store) -> anyhow::Result<()> {
+    match settings.access.unlisted {
+        Unlisted::Open => {}
+        Unlisted::Deny => match store.adopt_support_chats(&settings.database.url, Clock::system().now()).await? {
+            0 => {}
+            count => log::info!("{count} support chats without members belong to who first wrote to them, from now on"),
+        },
+    }
+    Ok(())
 }
 
 fn warn_of(settings: &Settings, descriptors: u64) {
@@ -141,11 +155,11 @@ struct Running {
 impl Running {
     async fn start(settings: &Settings, store: Store, listener: TcpListener) -> anyhow::Result<Self> {
         let clock = Clock::system();
-        let head = store.head();
-        let (writer, lane) = store.lane(settings.database.queue, settings.log.retention, clock).await?;
+        let (head, unlisted) = (store.head(), settings.access.unlisted);
+        let (writer, lane) = store.lane(settings.database.queue, settings.log.retention, unlisted, clock).await?;
         // A thread of its own: the main one waits, blocked, until the workers have started, and they wait for the server.
         let thread = Arbiter::new();
-        let chat = Chat::new(writer, store.reader(), clock);
+        let chat = Chat::new(writer.clone(), store.reader(unlisted), clock);
         let (life, chat_server_is_gone) = oneshot::channel();
         let chat_server = ChatServer::start_in_arbiter(&thread.handle(), move |_| ChatServer::new(chat, head.seq, life));
         let (stop_lane, lane_is_stopped) = oneshot::channel::<()>();
@@ -156,10 +170,12 @@ impl Running {
         thread.spawn(lane.map(|outcome| drop(is_published.send(outcome))));
 
         let limiter = Arc::new(Limiter::new(settings.limits.enabled.then_some(&settings.limits.quotas)));
-        let reader = store.reader();
+        let reader = store.reader(unlisted);
         let site = Data::new(Site {
             store,
             reader: reader.clone(),
+            writer,
+            keys: ServerKeys::new(&settings.api.keys),
             inspect: chat_server.clone().recipient(),
             connections: Arc::new(Connections::new(bounds(settings))),
             limiter: Arc::clone(&limiter),

@@ -27,4 +27,40 @@ pub enum EventKind {
     /// A message says nothing any more.
     #[sea_orm(num_value = 3)]
     MessageDeleted,
+    /// Someone became a member, another kind of member, or none; the event's `detail` says which.
+    #[sea_orm(num_value = 4)]
+    Member,
+}
+
+/// What a member may do in their conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "i16", db_type = "SmallInteger")]
+pub enum MemberRole {
+    /// Whose conversation it is.
+    #[sea_orm(num_value = 1)]
+    Owner,
+    /// Keeps order in it.
+    #[sea_orm(num_value = 2)]
+    Admin,
+    /// Reads and writes.
+    #[sea_orm(num_value = 3)]
+    Member,
+    /// Reads.
+    #[sea_orm(num_value = 4)]
+    Reader,
+}
+
+/// What was taken from a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "i16", db_type = "SmallInteger")]
+pub enum MemberState {
+    /// Nothing.
+    #[sea_orm(num_value = 1)]
+    Active,
+    /// They may read, and not write.
+    #[sea_orm(num_value = 2)]
+    Muted,
+    /// The conversation is not there for them.
+    #[sea_orm(num_value = 3)]
+    Banned,
 }

@@ -4,11 +4,12 @@ pub mod events;
 pub mod ids;
 pub mod kind;
 pub mod log_head;
+pub mod members;
 pub mod message_versions;
 pub mod messages;
 pub mod support_messages;
 pub mod timestamp;
 
 pub use ids::{ConversationId, MessageId, Seq, UserId};
-pub use kind::{ConversationKind, EventKind};
+pub use kind::{ConversationKind, EventKind, MemberRole, MemberState};
 pub use timestamp::Timestamp;

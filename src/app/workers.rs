@@ -4,11 +4,11 @@ use crate::{
     delivery::{Drain, Hub, hub::HubActor},
     http::{SessionPort, Site, routes, takeover},
     limits::Limiter,
-    protocol::{Seq, resume::Missed},
+    protocol::{Caller, Seq, resume::Missed},
     server::{AddHub, ChatServer},
     session::{MissedEvents, Port, Unreadable},
     settings::LimitSettings,
-    store::Reader,
+    store::{Reader, StoreError},
 };
 use actix::{Actor, Addr, Recipient};
 use actix_codec::Framed;
@@ -154,13 +154,20 @@ const MISSED_PAGE: u64 = 256;
 struct Log(Reader);
 
 impl MissedEvents for Log {
-    fn after(&self, seq: Seq) -> LocalBoxFuture<'static, Result<Option<Missed>, Unreadable>> {
+    fn after(&self, caller: Caller, seq: Seq) -> LocalBoxFuture<'static, Result<Option<Missed>, Unreadable>> {
+        let reader = self.0.clone();
+        Box::pin(async move { reader.missed(caller, seq, MISSED_PAGE).await.map_err(|error| unreadable(&error)) })
+    }
+
+    fn is_more_than(&self, caller: Caller, seq: Seq, head: Seq, limit: i64) -> LocalBoxFuture<'static, Result<bool, Unreadable>> {
         let reader = self.0.clone();
         Box::pin(async move {
-            reader.missed(seq, MISSED_PAGE).await.map_err(|error| {
-                log::error!(cause = "log_unreadable"; "the log could not be read: {error}");
-                Unreadable
-            })
+            reader.missed_more_than(caller, seq, head, limit.unsigned_abs()).await.map_err(|error| unreadable(&error))
         })
     }
+}
+
+fn unreadable(error: &StoreError) -> Unreadable {
+    log::error!("the log could not be read: {error}");
+    Unreadable
 }

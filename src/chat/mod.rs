@@ -3,13 +3,17 @@
 mod delete;
 mod edit;
 mod history;
+mod may;
+mod member;
 mod post;
 
 pub use history::history;
+pub use may::{may, standing};
+pub use member::{Members, members, set_member};
 
 use crate::{
     clock::Clock,
-    protocol::{Answer, Caller, Command, Origin, frame, history::GetHistory},
+    protocol::{Answer, Caller, Command, Origin, Principal, frame, history::GetHistory},
     store::{Draft, Reader, Writer},
 };
 use futures_util::future::LocalBoxFuture;
@@ -45,11 +49,11 @@ impl Chat {
     #[must_use]
     pub fn run(&self, caller: Caller, origin: Origin, command: Command) -> Outcome {
         match command {
-            Command::Post(message) => post::post(&self.writer, caller.user, origin, message),
-            Command::Edit(edit) => edit::edit(&self.writer, caller.user, origin, edit),
-            Command::Delete(delete) => delete::delete(&self.writer, caller.user, origin, delete),
-            Command::GetHistory(query) => Outcome::Reading(Box::pin(told_history(self.reader.clone(), origin, query))),
-            Command::Ping => Outcome::Told(frame::pong(origin.request_id.as_ref(), self.clock.now())),
+            Command::Post(message) => post::post(&self.writer, caller, origin, message),
+            Command::Edit(edit) => edit::edit(&self.writer, caller, origin, edit),
+            Command::Delete(delete) => delete::delete(&self.writer, caller, origin, delete),
+            Command::GetHistory(query) => Outcome::Reading(Box::pin(told_history(self.reader.clone(), caller, origin, query))),
+            Command::Ping => Outcome::Told(frame::pong(origin.request_id(), self.clock.now())),
         }
     }
 }
@@ -62,9 +66,9 @@ fn queue(writer: &Writer, draft: Draft) -> Outcome {
     }
 }
 
-async fn told_history(reader: Reader, origin: Origin, query: GetHistory) -> Vec<u8> {
-    let request_id = origin.request_id.as_ref();
-    match history(&reader, &query).await {
+async fn told_history(reader: Reader, caller: Caller, origin: Origin, query: GetHistory) -> Vec<u8> {
+    let request_id = origin.request_id();
+    match history(&reader, Principal::User(caller), &query).await {
         Ok(page) => frame::history(request_id, &page),
         Err(refusal) => frame::error(request_id, &refusal),
     }

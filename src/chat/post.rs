@@ -2,16 +2,16 @@
 
 use super::{Outcome, queue};
 use crate::{
-    protocol::{Answer, ErrorCode, Origin, Refusal, UserId, post::NewMessage},
+    protocol::{Answer, Caller, ErrorCode, Origin, Refusal, UserId, post::NewMessage},
     store::{Draft, Intent, Writer},
 };
 
-/// Has a message stored, if its sender is who they say.
-pub(super) fn post(writer: &Writer, user: UserId, origin: Origin, message: NewMessage) -> Outcome {
-    if message.sender_id != user {
-        return Outcome::Refused(Answer { to: origin, outcome: Err(not_the_sender(user)) });
+/// Has a message stored, if its sender is who they say; whether they may post there, is decided where it is stored.
+pub(super) fn post(writer: &Writer, caller: Caller, origin: Origin, message: NewMessage) -> Outcome {
+    if message.sender_id != caller.user {
+        return Outcome::Refused(Answer { to: origin, outcome: Err(not_the_sender(caller.user)) });
     }
-    queue(writer, Draft { origin, intent: Intent::Post(message) })
+    queue(writer, Draft { origin, intent: Intent::Post(caller, message) })
 }
 
 fn not_the_sender(user: UserId) -> Refusal {

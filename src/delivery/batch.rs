@@ -1,27 +1,46 @@
-//! The events of one commit as frames: encoded once per dialect and compression, by the first hub that needs them, and shared by everyone.
+//! The events of one commit as frames: encoded once per dialect and compression, by the first hub that needs them, and shared by all
+//! who see the same of them.
 
 use super::deflate;
-use crate::protocol::{Deflate, Dialect, Encoding, Event, Seq, SessionKey, Share, frame, websocket::Opcode};
+use crate::protocol::{
+    Addressed, Audience, Deflate, Dialect, Encoding, Event, Seq, SessionKey, Share, audience::Listed, frame, websocket::Opcode,
+};
 use bytes::Bytes;
-use std::sync::OnceLock;
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 /// The events of one commit, on their way to every hub.
 #[derive(Debug)]
 pub struct Batch {
     events: Vec<Event>,
-    classic: Encodings,
-    natter_v1: Encodings,
+    encoded: PerEncoding<Encoded>,
+    /// What everyone sees.
+    public: Part,
+    /// What some see beside.
+    groups: Vec<Group>,
 }
 
-/// A batch in one dialect.
+/// Events of a batch that the same users see.
+#[derive(Debug)]
+pub struct Group {
+    /// Who.
+    pub listed: Arc<Listed>,
+    /// These events alone.
+    own: Vec<usize>,
+    /// These and what everyone sees, in order.
+    seen: Part,
+}
+
+/// Some events of a batch, by their place in it, in ascending order; their frames are joined by the first hub that needs them.
 #[derive(Debug, Default)]
-struct Encodings {
-    plain: OnceLock<Encoded>,
-    wide: OnceLock<Encoded>,
-    narrow: OnceLock<Encoded>,
+struct Part {
+    events: Vec<usize>,
+    frames: PerEncoding<Bytes>,
 }
 
-/// The frames of a batch, one after the other.
+/// The frames of all events of a batch, one after the other.
 #[derive(Debug)]
 struct Encoded {
     frames: Bytes,
@@ -45,8 +64,30 @@ pub struct Reply {
 impl Batch {
     /// A batch of events in the order of the log.
     #[must_use]
-    pub fn new(events: Vec<Event>) -> Self {
-        Self { events, classic: Encodings::default(), natter_v1: Encodings::default() }
+    pub fn new(addressed: Vec<Addressed>) -> Self {
+        let mut public = Vec::with_capacity(addressed.len());
+        let mut groups: Vec<(Arc<Listed>, Vec<usize>)> = Vec::new();
+        // The events of one conversation share their list.
+        let mut by_list: HashMap<*const Listed, usize> = HashMap::new();
+        for (place, Addressed { audience, .. }) in addressed.iter().enumerate() {
+            match audience {
+                Audience::Everyone => public.push(place),
+                Audience::Some(listed) => {
+                    let group = *by_list.entry(Arc::as_ptr(listed)).or_insert_with(|| {
+                        groups.push((Arc::clone(listed), Vec::new()));
+                        groups.len() - 1
+                    });
+                    groups[group].1.push(place);
+                }
+            }
+        }
+        let group = |(listed, own): (Arc<Listed>, Vec<usize>)| {
+            let seen = Part::of(merged(&public, &[&own]));
+            Group { listed, own, seen }
+        };
+        let groups = groups.into_iter().map(group).collect();
+        let events = addressed.into_iter().map(|addressed| addressed.event).collect();
+        Self { events, encoded: PerEncoding::default(), public: Part::of(public), groups }
     }
 
     /// The `seq` of its last event.
@@ -55,32 +96,124 @@ impl Batch {
         self.events.last().map(|event| event.seq)
     }
 
-    /// The frames of its events after `seq`, one after the other: one write a session, however many events there are.
+    /// Whether there is something in it that everyone sees.
     #[must_use]
-    pub fn frames_after(&self, seq: Seq, encoding: Encoding) -> Bytes {
-        let Encoded { frames, ends, .. } = self.encoded(encoding);
-        let known = self.events.partition_point(|event| event.seq <= seq);
-        let start = known.checked_sub(1).and_then(|last| ends.get(last)).copied().unwrap_or(0);
-        frames.slice(start..)
+    pub fn is_public(&self) -> bool {
+        !self.public.events.is_empty()
     }
 
-    fn encoded(&self, Encoding { dialect, deflate }: Encoding) -> &Encoded {
-        let Encodings { plain, wide, narrow } = match dialect {
-            Dialect::Classic => &self.classic,
-            Dialect::NatterV1 => &self.natter_v1,
-        };
-        let plain = plain.get_or_init(|| encode(&self.events, dialect, None));
-        let compressed = match deflate {
-            Some(Deflate::Wide) => wide,
-            Some(Deflate::Narrow) => narrow,
-            None => return plain,
-        };
+    /// What only some see of it, by who they are.
+    #[must_use]
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The frames of its events after `seq` for a session that is in these of its groups, by their places: one write a session,
+    /// however many events there are.
+    #[must_use]
+    pub fn frames_after(&self, seq: Seq, groups: &[usize], encoding: Encoding) -> Bytes {
+        match groups {
+            [] => self.part_after(seq, &self.public, encoding),
+            [group] => self.part_after(seq, &self.groups[*group].seen, encoding),
+            several => {
+                let own: Vec<&[usize]> = several.iter().map(|group| self.groups[*group].own.as_slice()).collect();
+                self.joined(self.after(seq, &merged(&self.public.events, &own)), encoding)
+            }
+        }
+    }
+
+    fn part_after(&self, seq: Seq, part: &Part, encoding: Encoding) -> Bytes {
+        let new = self.after(seq, &part.events);
+        if new.len() < part.events.len() {
+            return self.joined(new, encoding);
+        }
+        part.frames.get(encoding).get_or_init(|| self.joined(new, encoding)).clone()
+    }
+
+    fn after<'a>(&self, seq: Seq, events: &'a [usize]) -> &'a [usize] {
+        &events[events.partition_point(|place| self.events[*place].seq <= seq)..]
+    }
+
+    /// The frames of these events: the same memory where they stand together, else a copy.
+    fn joined(&self, events: &[usize], encoding: Encoding) -> Bytes {
+        let Encoded { frames, ends, .. } = self.encoded(encoding);
+        let range = |place: usize| place.checked_sub(1).map_or(0, |before| ends[before])..ends[place];
+        match events {
+            [] => Bytes::new(),
+            [first, .., last] if last - first >= events.len() => {
+                let pieces: Vec<&[u8]> = events.iter().map(|place| &frames[range(*place)]).collect();
+                pieces.concat().into()
+            }
+            [first, ..] => frames.slice(range(*first).start..range(first + events.len() - 1).end),
+        }
+    }
+
+    fn encoded(&self, encoding: Encoding) -> &Encoded {
+        let Encoding { dialect, deflate } = encoding;
+        let plainly = Encoding { dialect, deflate: None };
+        let plain = self.encoded.get(plainly).get_or_init(|| encode(&self.events, plainly));
         // Short frames are never compressed: everyone gets the same memory.
-        if plain.has_long { compressed.get_or_init(|| encode(&self.events, dialect, deflate)) } else { plain }
+        if deflate.is_none() || !plain.has_long {
+            return plain;
+        }
+        self.encoded.get(encoding).get_or_init(|| encode(&self.events, encoding))
     }
 }
 
-fn encode(events: &[Event], dialect: Dialect, deflate: Option<Deflate>) -> Encoded {
+impl Part {
+    fn of(events: Vec<usize>) -> Self {
+        Self { events, frames: PerEncoding::default() }
+    }
+}
+
+/// All of these places, in ascending order; none stands there twice.
+fn merged(public: &[usize], groups: &[&[usize]]) -> Vec<usize> {
+    let mut all = [public, groups.concat().as_slice()].concat();
+    all.sort_unstable();
+    all
+}
+
+/// Something that is made once for each way to write frames.
+#[derive(Debug)]
+struct PerEncoding<T> {
+    classic: PerDeflate<T>,
+    natter_v1: PerDeflate<T>,
+}
+
+#[derive(Debug)]
+struct PerDeflate<T> {
+    plain: OnceLock<T>,
+    wide: OnceLock<T>,
+    narrow: OnceLock<T>,
+}
+
+impl<T> Default for PerEncoding<T> {
+    fn default() -> Self {
+        Self { classic: PerDeflate::default(), natter_v1: PerDeflate::default() }
+    }
+}
+
+impl<T> Default for PerDeflate<T> {
+    fn default() -> Self {
+        Self { plain: OnceLock::new(), wide: OnceLock::new(), narrow: OnceLock::new() }
+    }
+}
+
+impl<T> PerEncoding<T> {
+    fn get(&self, Encoding { dialect, deflate }: Encoding) -> &OnceLock<T> {
+        let PerDeflate { plain, wide, narrow } = match dialect {
+            Dialect::Classic => &self.classic,
+            Dialect::NatterV1 => &self.natter_v1,
+        };
+        match deflate {
+            None => plain,
+            Some(Deflate::Wide) => wide,
+            Some(Deflate::Narrow) => narrow,
+        }
+    }
+}
+
+fn encode(events: &[Event], Encoding { dialect, deflate }: Encoding) -> Encoded {
     /// A typical frame of a short message, so that the buffer seldom grows.
     const TYPICAL_FRAME: usize = 320;
     let mut frames = Vec::with_capacity(events.len() * TYPICAL_FRAME);

@@ -1,7 +1,7 @@
 //! One hub a worker thread: the outboxes of that worker's sessions, and the actor that brings them what was committed.
 
-use super::{Batch, Reply};
-use crate::protocol::{CloseCode, Encoding, Seq, SessionKey, Share};
+use super::{Batch, Reply, addressees::Addressees};
+use crate::protocol::{Caller, CloseCode, Encoding, Seq, SessionKey, Share};
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use bytes::Bytes;
 use std::{
@@ -19,6 +19,9 @@ const MAILBOX: usize = 16;
 
 /// A session, as its hub sees it. None of these calls waits, and none comes back to the hub.
 pub trait Subscriber {
+    /// Whose it is.
+    fn caller(&self) -> Caller;
+
     /// How its frames are written.
     fn encoding(&self) -> Encoding;
 
@@ -48,6 +51,8 @@ pub struct Hub {
     /// Set once the server is going away: whoever registers now is told so.
     draining: Cell<bool>,
     slots: RefCell<Vec<Slot>>,
+    /// Whose the slots are.
+    addressees: RefCell<Addressees>,
     /// Slots to be used again.
     free: RefCell<Vec<u32>>,
 }
@@ -58,6 +63,19 @@ struct Slot {
     subscriber: Option<Rc<dyn Subscriber>>,
     /// It gets the events after this one; `None` while it is still being told what it missed.
     live_after: Option<Seq>,
+}
+
+impl Slot {
+    /// Sends a session that is live what it sees of a batch and does not have yet, being in these groups of it.
+    fn hand_out(&self, batch: &Batch, head: Seq, groups: &[usize]) {
+        let (Some(subscriber), Some(after)) = (&self.subscriber, self.live_after) else { return };
+        if after < head {
+            let frames = batch.frames_after(after, groups, subscriber.encoding());
+            if !frames.is_empty() {
+                subscriber.send(&frames);
+            }
+        }
+    }
 }
 
 impl Default for Hub {
@@ -75,6 +93,7 @@ impl Hub {
             head: Cell::new(Seq(0)),
             draining: Cell::new(false),
             slots: RefCell::default(),
+            addressees: RefCell::default(),
             free: RefCell::default(),
         }
     }
@@ -97,6 +116,7 @@ impl Hub {
         if self.draining.get() {
             subscriber.close(CloseCode::GoingAway);
         }
+        self.addressees.borrow_mut().add(subscriber.caller(), slot);
         let entry = &mut slots[slot as usize];
         entry.subscriber = Some(subscriber);
         entry.live_after = None;
@@ -110,18 +130,19 @@ impl Hub {
         self.head.get()
     }
 
-    /// Hands out a commit: its events to everyone, then the answers to those who wait for one.
+    /// Hands out a commit: its events to those who may see them, then the answers to those who wait for one. What only some may see
+    /// costs no more than they are, however many sessions there are.
     pub fn deliver(&self, batch: &Batch, replies: &[Reply]) {
         let slots = self.slots.borrow();
         if let Some(head) = batch.head() {
-            for slot in slots.iter() {
-                if let (Some(subscriber), Some(after)) = (&slot.subscriber, slot.live_after)
-                    && after < head
-                {
-                    let frames = batch.frames_after(after, subscriber.encoding());
-                    if !frames.is_empty() {
-                        subscriber.send(&frames);
-                    }
+            let groups = self.addressees.borrow().groups_by_slot(batch);
+            if batch.is_public() {
+                for (place, slot) in (0..).zip(slots.iter()) {
+                    slot.hand_out(batch, head, groups.get(&place).map_or(&[], Vec::as_slice));
+                }
+            } else {
+                for (place, groups) in &groups {
+                    slots[*place as usize].hand_out(batch, head, groups);
                 }
             }
             self.head.set(self.head.get().max(head));
@@ -148,7 +169,9 @@ impl Hub {
 
     fn leave(&self, key: SessionKey) {
         let slot = &mut self.slots.borrow_mut()[key.slot as usize];
-        slot.subscriber = None;
+        if let Some(subscriber) = slot.subscriber.take() {
+            self.addressees.borrow_mut().remove(subscriber.caller(), key.slot);
+        }
         slot.generation = slot.generation.wrapping_add(1);
         self.free.borrow_mut().push(key.slot);
     }
@@ -197,7 +220,7 @@ impl Actor for HubActor {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Deliver {
-    /// The events, for everyone.
+    /// The events, each for those who may see it.
     pub batch: Arc<Batch>,
     /// The answers, for sessions of this hub.
     pub replies: Vec<Reply>,

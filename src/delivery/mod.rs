@@ -1,5 +1,6 @@
 //! From committed events to the outboxes of sessions. Knows the protocol, and neither the database nor the sockets.
 
+mod addressees;
 pub mod batch;
 pub mod deflate;
 pub mod hub;

@@ -1,6 +1,6 @@
 //! Who is connected.
 
-use crate::protocol::UserId;
+use crate::protocol::{Audience, UserId};
 use std::collections::HashMap;
 
 /// The users who are connected, with the number of their sessions.
@@ -27,6 +27,18 @@ impl Roster {
     #[must_use]
     pub fn users(&self) -> usize {
         self.0.len()
+    }
+
+    /// How many connected users an audience has. Those who are in it by their role alone are not counted: the roster knows no roles.
+    #[must_use]
+    pub fn count(&self, audience: &Audience) -> usize {
+        match audience {
+            Audience::Everyone => self.users(),
+            Audience::Some(listed) if listed.users.len() < self.users() => {
+                listed.users.iter().filter(|user| self.0.contains_key(user)).count()
+            }
+            Audience::Some(listed) => self.0.keys().filter(|user| listed.names(**user)).count(),
+        }
     }
 
     /// Each connected user with the number of their sessions, by id.

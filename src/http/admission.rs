@@ -3,17 +3,21 @@
 use super::{Site, address::address, identity, problem::Problem};
 use crate::{
     limits::{Exceeded, Limiter, Network},
-    protocol::{Caller, Refusal},
+    protocol::{Principal, Refusal},
 };
 use actix_web::HttpRequest;
 
-/// The user who asks. An address pays before it is known who asks: guessing who one is costs, too.
-pub(super) fn admit(request: &HttpRequest, site: &Site) -> Result<Caller, Problem> {
+/// Who asks. An address pays before it is known who asks: guessing who one is costs, too. The application's backend asks for all its
+/// users, and is not limited as one of them.
+pub(super) fn admit(request: &HttpRequest, site: &Site) -> Result<Principal, Problem> {
     let limiter: &Limiter = &site.limiter;
     limiter.from_address(Network::of(address(request, &site.trusted_proxies)))?;
-    let caller = identity::caller(request)?;
-    limiter.by_user(caller.user)?;
-    Ok(caller)
+    let principal = identity::principal(request, &site.keys)?;
+    match principal {
+        Principal::User(caller) => limiter.by_user(caller.user)?,
+        Principal::ServerKey => {}
+    }
+    Ok(principal)
 }
 
 impl From<Exceeded> for Problem {

@@ -23,19 +23,16 @@ struct Parameters {
     limit: Option<String>,
 }
 
-pub(super) async fn chat_history(request: HttpRequest, id: Path<String>, site: Data<Site>) -> Result<HttpResponse, Problem> {
-    page(ConversationKind::Chat, &request, &id, &site).await
-}
-
-pub(super) async fn support_history(request: HttpRequest, id: Path<String>, site: Data<Site>) -> Result<HttpResponse, Problem> {
-    page(ConversationKind::Support, &request, &id, &site).await
-}
-
-async fn page(kind: ConversationKind, request: &HttpRequest, id: &str, site: &Site) -> Result<HttpResponse, Problem> {
-    admit(request, site)?;
-    let id = ConversationId(id_parameter("id", id)?);
-    let query = GetHistory::new(Conversation { kind, id }, parameters(request)?)?;
-    Ok(HttpResponse::Ok().json(chat::history(&site.reader, &query).await?))
+pub(super) async fn page(
+    kind: ConversationKind,
+    request: HttpRequest,
+    id: Path<String>,
+    site: Data<Site>,
+) -> Result<HttpResponse, Problem> {
+    let who = admit(&request, &site)?;
+    let id = ConversationId(id_parameter("id", &id)?);
+    let query = GetHistory::new(Conversation { kind, id }, parameters(&request)?)?;
+    Ok(HttpResponse::Ok().json(chat::history(&site.reader, who, &query).await?))
 }
 
 fn parameters(request: &HttpRequest) -> Result<PageFields, Refusal> {

@@ -1,12 +1,13 @@
 //! Who a request comes from. In the mode `trusted`, `userId` is believed, and `role` where it is given.
 
 use crate::protocol::{
-    Caller, ErrorCode, Refusal, Role, UserId,
+    Caller, ErrorCode, Principal, Refusal, Role, UserId,
     fields::{MAX_ID, id_parameter},
     resume::Cursor,
 };
-use actix_web::{HttpRequest, web::Query};
+use actix_web::{HttpRequest, http::header::AUTHORIZATION, web::Query};
 use serde::Deserialize;
+use subtle::ConstantTimeEq;
 
 #[derive(Deserialize)]
 struct UserParameter {
@@ -31,6 +32,34 @@ pub(super) fn cursor(request: &HttpRequest) -> Result<Option<Cursor>, Refusal> {
     let parameters = parameters.map_err(|_| Refusal::field("since", "since and log may each stand there once"))?;
     Cursor::from_parameters(parameters.since.as_deref(), parameters.log.as_deref())
 }
+
+/// The keys of the application's own backend.
+#[derive(Clone)]
+pub struct ServerKeys(Vec<Box<[u8]>>);
+
+impl ServerKeys {
+    /// These keys.
+    #[must_use]
+    pub fn new(keys: &[String]) -> Self {
+        Self(keys.iter().map(|key| key.as_bytes().into()).collect())
+    }
+
+    /// Whether this is one of them; how long it takes to say so, tells nothing of them but their lengths.
+    fn has(&self, offered: &[u8]) -> bool {
+        self.0.iter().fold(false, |found, key| found | bool::from(key.ct_eq(offered)))
+    }
+}
+
+/// Who asks: the application's backend by one of its keys, or a user.
+pub(super) fn principal(request: &HttpRequest, keys: &ServerKeys) -> Result<Principal, Refusal> {
+    let Some(offered) = request.headers().get(AUTHORIZATION) else { return caller(request).map(Principal::User) };
+    match offered.as_bytes().split_at_checked(BEARER.len()) {
+        Some((scheme, key)) if scheme.eq_ignore_ascii_case(BEARER) && keys.has(key) => Ok(Principal::ServerKey),
+        _ => Err(Refusal::new(ErrorCode::Unauthorized, "the key in Authorization is not one of api.keys")),
+    }
+}
+
+const BEARER: &[u8] = b"Bearer ";
 
 /// The user who asks, and as what.
 pub(super) fn caller(request: &HttpRequest) -> Result<Caller, Refusal> {

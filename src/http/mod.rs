@@ -4,29 +4,30 @@ mod address;
 mod admission;
 mod asyncapi;
 mod connections;
+mod explain;
 mod handshake;
 mod health;
 mod history;
 mod identity;
+mod members;
 mod page;
 mod presence;
 mod problem;
+mod route;
 mod socket;
 pub mod takeover;
 
 pub use connections::{Bounds, Connections};
+pub use identity::ServerKeys;
+pub use route::{Needs, Route, routes};
 pub use socket::SessionPort;
 
 use crate::{
     limits::Limiter,
     server::Inspect,
-    store::{Reader, Store},
+    store::{Reader, Store, Writer},
 };
 use actix::Recipient;
-use actix_web::{
-    guard::{self, Guard},
-    web,
-};
 use ipnet::IpNet;
 use std::sync::{
     Arc,
@@ -39,6 +40,10 @@ pub struct Site {
     pub store: Store,
     /// Reads pages of conversations.
     pub reader: Reader,
+    /// Takes changes of who belongs to a conversation.
+    pub writer: Writer,
+    /// The keys of the application's own backend.
+    pub keys: ServerKeys,
     /// Asked who is connected.
     pub inspect: Recipient<Inspect>,
     /// How many sockets there are, and may be.
@@ -57,22 +62,4 @@ impl Site {
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
-}
-
-/// Monitors ask with HEAD, too.
-fn get_or_head() -> impl Guard {
-    guard::Any(guard::Get()).or(guard::Head())
-}
-
-/// All routes.
-pub fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(web::resource(["/ws-online-status", "/ws"]).route(web::get().to(socket::upgrade)))
-        .route("/", web::get().to(page::page))
-        .route("/asyncapi.json", web::get().to(asyncapi::asyncapi))
-        .route("/healthz", web::route().guard(get_or_head()).to(health::healthz))
-        .route("/readyz", web::route().guard(get_or_head()).to(health::readyz))
-        .route("/api/v1/chats/{id}/messages", web::get().to(history::chat_history))
-        .route("/api/v1/support-chats/{id}/messages", web::get().to(history::support_history))
-        .route("/api/v1/presence", web::get().to(presence::presence));
 }

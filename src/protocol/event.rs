@@ -1,6 +1,6 @@
 //! What a commit changed, in the order of the log: the only thing that is ever published.
 
-use super::{Answer, Message, delete::Deleted, edit::Edited};
+use super::{Answer, Audience, Conversation, Message, delete::Deleted, edit::Edited, member::MemberChanged};
 use entity::Seq;
 
 /// One persisted change. Everyone who may see it gets it, in the order of `seq`.
@@ -21,6 +21,30 @@ pub enum Change {
     Edited(Edited),
     /// A message says nothing any more.
     Deleted(Deleted),
+    /// Someone is another kind of member, or none.
+    Member(MemberChanged),
+}
+
+impl Change {
+    /// Where it happened.
+    #[must_use]
+    pub fn conversation(&self) -> Conversation {
+        match self {
+            Self::Posted(message) => message.conversation,
+            Self::Edited(edited) => edited.conversation,
+            Self::Deleted(deleted) => deleted.conversation,
+            Self::Member(changed) => changed.conversation,
+        }
+    }
+}
+
+/// An event, and who may see it: as it was when the event was committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addressed {
+    /// What happened.
+    pub event: Event,
+    /// Who is told.
+    pub audience: Audience,
 }
 
 impl Committed {
@@ -31,11 +55,11 @@ impl Committed {
     }
 }
 
-/// What one commit brought: the events for all, and an answer for each who waits for one.
+/// What one commit brought: the events for those who may see them, and an answer for each who waits for one.
 #[derive(Clone, Debug, Default)]
 pub struct Committed {
     /// In the order of the log, without a gap, also against the commit before.
-    pub events: Vec<Event>,
+    pub events: Vec<Addressed>,
     /// In the order in which the commands arrived.
     pub answers: Vec<Answer>,
 }

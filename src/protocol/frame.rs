@@ -36,9 +36,10 @@ pub fn event(event: &Event, dialect: Dialect, out: &mut Vec<u8>) {
             };
             write(out, r#type, seq, None, MessagePayload { message, dialect });
         }
-        Change::Edited(_) | Change::Deleted(_) if dialect == Dialect::Classic => {}
+        Change::Edited(_) | Change::Deleted(_) | Change::Member(_) if dialect == Dialect::Classic => {}
         Change::Edited(edited) => write(out, "MESSAGE_EDITED", seq, None, edited),
         Change::Deleted(deleted) => write(out, "MESSAGE_DELETED", seq, None, deleted),
+        Change::Member(changed) => write(out, "MEMBER", seq, None, changed),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The ground that everything else stands on: what travels over the wire, as types, with no input or output of its own.
 
 pub mod answer;
+pub mod audience;
 pub mod caller;
 pub mod close;
 pub mod command;
@@ -15,6 +16,7 @@ pub mod fields;
 pub mod frame;
 pub mod history;
 pub mod limits;
+pub mod member;
 pub mod message;
 pub mod post;
 pub mod resume;
@@ -24,14 +26,15 @@ pub mod window;
 pub mod welcome;
 
 pub use answer::{Ack, Answer, Origin};
+pub use audience::Audience;
 pub use caller::{Caller, Principal, Role};
 pub use close::CloseCode;
 pub use command::Command;
 pub use conversation::Conversation;
 pub use deflate::Deflate;
-pub use entity::{ConversationId, ConversationKind, MessageId, Seq, Timestamp, UserId};
+pub use entity::{ConversationId, ConversationKind, MemberRole, MemberState, MessageId, Seq, Timestamp, UserId};
 pub use error::{ErrorCode, Refusal};
-pub use event::{Change, Committed, Event};
+pub use event::{Addressed, Change, Committed, Event};
 pub use limits::Limits;
 pub use message::Message;
 pub use session::{Dialect, Encoding, RequestId, SessionKey};

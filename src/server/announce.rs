@@ -11,6 +11,7 @@ pub(super) fn announce(event: &Event, users: usize) {
         },
         Change::Edited(edited) => log::info!("✏️ WS: Message edited with ID: {}", edited.message_id),
         Change::Deleted(deleted) => log::info!("🗑️ WS: Message deleted with ID: {}", deleted.message_id),
+        Change::Member(changed) => log::info!("👥 WS: Membership of user {} changed", changed.user),
     }
     log::info!("📡 WS: Message broadcast sent to {users} users");
 }

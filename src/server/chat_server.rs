@@ -4,7 +4,7 @@ use super::announce::announce;
 use crate::{
     chat::{Chat, Outcome},
     delivery::{Batch, Deliver, Reply, Roster},
-    protocol::{Answer, Committed, Event, Origin, Refusal, Seq, SessionKey, Share, UserId, command::Request, frame},
+    protocol::{Addressed, Answer, Committed, Origin, Refusal, Seq, SessionKey, Share, UserId, command::Request, frame},
     session::{Connect, Disconnect, Submit},
 };
 use actix::{
@@ -52,7 +52,7 @@ impl ChatServer {
         let Submit { session, caller, requests, share } = submit;
         let mut replies = Vec::new();
         for Request { request_id, command } in requests {
-            let origin = Origin { session, request_id, share: share.clone() };
+            let origin = Origin::Session { session, request_id, share: share.clone() };
             match self.chat.run(caller, origin.clone(), command) {
                 Outcome::Queued => {}
                 Outcome::Refused(answer) => replies.extend(reply_to(&answer)),
@@ -87,9 +87,9 @@ impl ChatServer {
 
     /// Hands a batch to every hub, and each reply to its session's. Resolves when all of them have taken it, so that no hub falls
     /// behind by more than one batch.
-    fn publish(&mut self, events: Vec<Event>, replies: Vec<Reply>) -> ResponseFuture<()> {
+    fn publish(&mut self, events: Vec<Addressed>, replies: Vec<Reply>) -> ResponseFuture<()> {
         for event in &events {
-            announce(event, self.roster.users());
+            announce(&event.event, self.roster.count(&event.audience));
         }
         let batch = Arc::new(Batch::new(events));
         self.published = batch.head().unwrap_or(self.published);
@@ -113,15 +113,30 @@ impl ChatServer {
     }
 }
 
-/// The frame of an answer; success is told only to those who named the request.
+/// The frame of an answer for a session; success is told only to those who named the request.
 fn reply_to(answer: &Answer) -> Option<Reply> {
     let Answer { to, outcome } = answer;
-    let json = match (outcome, &to.request_id) {
+    let (session, request_id) = match to {
+        Origin::Session { session, request_id, .. } => (*session, request_id.as_ref()),
+        Origin::Http(_) => return None,
+    };
+    let json = match (outcome, request_id) {
         (Ok(ack), Some(request_id)) => frame::ack(request_id, ack),
         (Ok(_), None) => return None,
-        (Err(refusal), request_id) => frame::error(request_id.as_ref(), refusal),
+        (Err(refusal), request_id) => frame::error(request_id, refusal),
     };
-    Some(Reply { session: to.session, json, page: None })
+    Some(Reply { session, json, page: None })
+}
+
+/// Answers those who wait over HTTP.
+fn answer_over_http(answers: Vec<Answer>) {
+    for Answer { to, outcome } in answers {
+        match to {
+            // There is room for the one answer; where nobody waits any more, it falls away.
+            Origin::Http(waiting) => drop(waiting.try_send(outcome)),
+            Origin::Session { .. } => {}
+        }
+    }
 }
 
 impl Actor for ChatServer {
@@ -170,7 +185,9 @@ impl Handler<Publish> for ChatServer {
 
     fn handle(&mut self, Publish(committed): Publish, _: &mut Self::Context) -> Self::Result {
         let Committed { events, answers } = committed;
-        self.publish(events, answers.iter().filter_map(reply_to).collect())
+        let published = self.publish(events, answers.iter().filter_map(reply_to).collect());
+        // Last, so that whoever is told so and connects then, is told of nothing from before.
+        Box::pin(published.map(move |()| answer_over_http(answers)))
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     delivery::{Subscriber, deflate},
     protocol::{
-        CloseCode, Encoding, Share,
+        Caller, CloseCode, Encoding, Share,
         websocket::{self, Opcode},
     },
 };
@@ -285,6 +285,10 @@ impl State {
 }
 
 impl Subscriber for Outbox {
+    fn caller(&self) -> Caller {
+        self.identity.caller
+    }
+
     fn encoding(&self) -> Encoding {
         Encoding { dialect: self.identity.dialect, deflate: self.identity.deflate }
     }

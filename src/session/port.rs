@@ -59,8 +59,11 @@ pub struct Port {
 
 /// Reads the log for a session that comes back.
 pub trait MissedEvents {
-    /// The next events after `seq`; `None` where the log does not reach back so far.
-    fn after(&self, seq: Seq) -> LocalBoxFuture<'static, Result<Option<Missed>, Unreadable>>;
+    /// The next events after `seq` that are for `caller`; `None` where the log does not reach back so far.
+    fn after(&self, caller: Caller, seq: Seq) -> LocalBoxFuture<'static, Result<Option<Missed>, Unreadable>>;
+
+    /// Whether more than `limit` of the events after `seq`, up to `head`, are for `caller`.
+    fn is_more_than(&self, caller: Caller, seq: Seq, head: Seq, limit: i64) -> LocalBoxFuture<'static, Result<bool, Unreadable>>;
 }
 
 /// The log can't be read now; why, is logged by whom it was asked.

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     delivery::{Registration, Subscriber, deflate},
     protocol::{
-        CloseCode, Deflate, Dialect, Event, Seq, frame,
+        Caller, CloseCode, Deflate, Dialect, Event, Seq, frame,
         resume::{Cursor, Reset, ResetReason, Resumed},
         websocket::Opcode,
     },
@@ -35,16 +35,16 @@ async fn catch_up(
     cursor: Cursor,
     port: &Port,
 ) -> Result<Result<Seq, ResetReason>, Unreadable> {
-    let head = port.hub.head();
-    if cursor.log_id != port.log_id || (cursor.since > head && !is_in_log(cursor.since, port).await?) {
+    let (head, caller) = (port.hub.head(), outbox.caller());
+    if cursor.log_id != port.log_id || (cursor.since > head && !is_in_log(caller, cursor.since, port).await?) {
         return Ok(Err(ResetReason::OtherLog));
     }
-    if head.0 - cursor.since.0 > port.max_missed {
+    if is_too_much(caller, cursor.since, head, port).await? {
         return Ok(Err(ResetReason::TooMany));
     }
     let mut at = cursor.since;
     while at < port.hub.head() {
-        let Some(missed) = port.log.after(at).await? else { return Ok(Err(ResetReason::Expired)) };
+        let Some(missed) = port.log.after(caller, at).await? else { return Ok(Err(ResetReason::Expired)) };
         at = missed.reaches;
         outbox.send_page(&encode(&missed.events, outbox.encoding().deflate));
         // Backpressure: the next page is read when this one has left.
@@ -57,8 +57,20 @@ async fn catch_up(
 }
 
 /// Another worker may have handed out an event that this one has not been given yet.
-async fn is_in_log(seq: Seq, port: &Port) -> Result<bool, Unreadable> {
-    Ok(port.log.after(Seq(seq.0 - 1)).await?.is_some())
+async fn is_in_log(caller: Caller, seq: Seq, port: &Port) -> Result<bool, Unreadable> {
+    Ok(port.log.after(caller, Seq(seq.0 - 1)).await?.is_some())
+}
+
+/// How many times more events than it is told of a session may have missed: what is not for it has to be looked at all the same.
+const LOOKED_AT: i64 = 4;
+
+/// Whether a session missed more than it is told of. Only where others' events may make the difference, its own are counted.
+async fn is_too_much(caller: Caller, since: Seq, head: Seq, port: &Port) -> Result<bool, Unreadable> {
+    let (missed, max) = (head.0 - since.0, port.max_missed);
+    if missed <= max {
+        return Ok(false);
+    }
+    Ok(missed > max.saturating_mul(LOOKED_AT) || port.log.is_more_than(caller, since, head, max).await?)
 }
 
 fn encode(events: &[Event], deflate: Option<Deflate>) -> bytes::Bytes {

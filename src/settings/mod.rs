@@ -1,5 +1,7 @@
 //! What an operator can set: one struct a file, read from four layers, with every fault reported at once.
 
+mod access;
+mod api;
 mod auth;
 mod database;
 mod limits;
@@ -9,6 +11,8 @@ mod resume;
 mod server;
 mod source;
 
+pub use access::AccessSettings;
+pub use api::Api;
 pub use auth::{Auth, AuthMode};
 pub use database::DatabaseSettings;
 pub use limits::LimitSettings;
@@ -30,6 +34,10 @@ pub struct Settings {
     pub database: DatabaseSettings,
     /// `[auth]`
     pub auth: Auth,
+    /// `[api]`
+    pub api: Api,
+    /// `[access]`
+    pub access: AccessSettings,
     /// `[limits]`
     pub limits: LimitSettings,
     /// `[resume]`
@@ -52,6 +60,8 @@ impl Settings {
         let server = ServerSettings::read(&mut source);
         let database = DatabaseSettings::read(&mut source);
         let auth = Auth::read(&mut source, &server);
+        let api = Api::read(&mut source);
+        let access = AccessSettings::read(&mut source);
         let limits = LimitSettings::read(&mut source);
         if database.queue.batch_bytes > limits.outbox_bytes / 4 {
             source.fault(
@@ -64,7 +74,7 @@ impl Settings {
         let logging = Logging::read(&mut source);
         let effective = source.effective();
         source.finish()?;
-        Ok(Self { server, database, auth, limits, resume, log, logging, effective })
+        Ok(Self { server, database, auth, api, access, limits, resume, log, logging, effective })
     }
 
     /// The settings in force as a TOML document, with secrets masked.
@@ -80,7 +90,11 @@ impl Settings {
                 let _ = writeln!(document, "{gap}[{section}]");
                 current = section;
             }
-            let value = if key == "database.url" { format!("{:?}", self.database.url.to_string()) } else { value.clone() };
+            let value = match key.as_str() {
+                "database.url" => format!("{:?}", self.database.url.to_string()),
+                "api.keys" => format!("{:?}", vec!["***"; self.api.keys.len()]),
+                _ => value.clone(),
+            };
             let _ = writeln!(document, "{name} = {value}");
         }
         document

@@ -1,11 +1,14 @@
 //! One batch of drafts in one transaction: the rows, the events that refer to them, and the head of the log.
 
 use super::{
-    Draft, Intent, StoreError, delete, edit,
+    Draft, Intent, StoreError, delete, edit, member,
+    memberships::{Known, Memberships, View},
     patience::{self, caught, within},
     post::{self, Posting},
 };
-use crate::protocol::{Committed, Origin, Timestamp, UserId, delete::DeleteMessage, edit::EditMessage};
+use crate::protocol::{
+    Caller, Committed, Origin, Principal, Timestamp, delete::DeleteMessage, edit::EditMessage, member::SetMember,
+};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 
 /// Why a batch was not committed, as far as is known.
@@ -17,13 +20,22 @@ pub(super) enum Failure {
     InDoubt(Committed, StoreError),
 }
 
-/// Commits all of `drafts`, or none. What it returns is on disk.
-pub(super) async fn commit(db: &DatabaseConnection, drafts: &[Draft], now: Timestamp) -> Result<Committed, Failure> {
+/// Commits all of `drafts`, or none. What it returns is on disk, and `memberships` are what they are after it. Where it fails, they
+/// are what they were before: whoever learns that it was committed after all has them forgotten.
+pub(super) async fn commit(
+    db: &DatabaseConnection,
+    memberships: &mut Memberships,
+    drafts: &[Draft],
+    now: Timestamp,
+) -> Result<Committed, Failure> {
     let patience = patience::of_lane(db);
-    let prepared = within(patience, caught(Box::pin(prepare(db, drafts, now)))).await;
-    let (tx, committed) = prepared.map_err(Failure::NotStored)?;
+    let prepared = within(patience, caught(Box::pin(prepare(db, memberships, drafts, now)))).await;
+    let (tx, committed, known) = prepared.map_err(Failure::NotStored)?;
     match within(patience, tx.commit()).await {
-        Ok(()) => Ok(committed),
+        Ok(()) => {
+            memberships.keep(known);
+            Ok(committed)
+        }
         // A constraint that is checked at the end.
         Err(error) if error.is_the_rows_fault() => Err(Failure::NotStored(error)),
         // Nothing was changed, and what the answers say was read.
@@ -35,19 +47,31 @@ pub(super) async fn commit(db: &DatabaseConnection, drafts: &[Draft], now: Times
 /// Everything but the COMMIT: where it fails or is dropped, the transaction is rolled back.
 async fn prepare(
     db: &DatabaseConnection,
+    memberships: &Memberships,
     drafts: &[Draft],
     now: Timestamp,
-) -> Result<(DatabaseTransaction, Committed), StoreError> {
+) -> Result<(DatabaseTransaction, Committed, Known), StoreError> {
     let tx = begin(db).await?;
+    let mut view = memberships.view();
     let mut committed = Committed::default();
     for step in plan(drafts) {
-        committed.append(match step {
-            Step::Posts(postings) => post::post(&tx, &postings, now).await?,
-            Step::Edit(origin, by, edit) => edit::edit(&tx, origin, by, edit, now).await?,
-            Step::Delete(origin, by, delete) => delete::delete(&tx, origin, by, delete, now).await?,
-        });
+        committed.append(carry_out(&tx, &mut view, step, now).await?);
     }
-    Ok((tx, committed))
+    Ok((tx, committed, view.into_own()))
+}
+
+async fn carry_out(
+    tx: &DatabaseTransaction,
+    view: &mut View<'_>,
+    step: Step<'_>,
+    now: Timestamp,
+) -> Result<Committed, StoreError> {
+    match step {
+        Step::Posts(postings) => post::post(tx, view, &postings, now).await,
+        Step::Edit(origin, by, edit) => edit::edit(tx, view, origin, by, edit, now).await,
+        Step::Delete(origin, by, delete) => delete::delete(tx, view, origin, by, delete, now).await,
+        Step::SetMember(origin, by, set) => member::set(tx, view, origin, by, set, now).await,
+    }
 }
 
 /// What is done at once within a transaction.
@@ -55,8 +79,9 @@ async fn prepare(
 enum Step<'a> {
     /// New messages that came one after the other: one statement a table.
     Posts(Vec<Posting<'a>>),
-    Edit(&'a Origin, UserId, &'a EditMessage),
-    Delete(&'a Origin, UserId, &'a DeleteMessage),
+    Edit(&'a Origin, Caller, &'a EditMessage),
+    Delete(&'a Origin, Caller, &'a DeleteMessage),
+    SetMember(&'a Origin, Principal, &'a SetMember),
 }
 
 /// Cuts drafts into steps, in the order of their arrival.
@@ -64,10 +89,11 @@ fn plan(drafts: &[Draft]) -> Vec<Step<'_>> {
     let mut steps = Vec::new();
     for Draft { origin, intent } in drafts {
         match (intent, steps.last_mut()) {
-            (Intent::Post(message), Some(Step::Posts(postings))) => postings.push(Posting { origin, message }),
-            (Intent::Post(message), _) => steps.push(Step::Posts(vec![Posting { origin, message }])),
+            (Intent::Post(by, message), Some(Step::Posts(postings))) => postings.push(Posting { origin, by: *by, message }),
+            (Intent::Post(by, message), _) => steps.push(Step::Posts(vec![Posting { origin, by: *by, message }])),
             (Intent::Edit(by, edit), _) => steps.push(Step::Edit(origin, *by, edit)),
             (Intent::Delete(by, delete), _) => steps.push(Step::Delete(origin, *by, delete)),
+            (Intent::SetMember(by, set), _) => steps.push(Step::SetMember(origin, *by, set)),
         }
     }
     steps

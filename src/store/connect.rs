@@ -1,10 +1,10 @@
 //! Opening the database: one connection that writes, a pool that reads, the schema brought up to date.
 
 use super::{
-    DatabaseUrl, Head, Lane, OpenError, Reader, Retention, StoreError, Writer, lane::Access, lock::FileLock, log,
+    DatabaseUrl, Head, Lane, OpenError, Reader, Retention, StoreError, Writer, lane::Access, lock::FileLock, log, members,
     migrate::migrate_up, writer::QueueBounds,
 };
-use crate::clock::Clock;
+use crate::{access::Unlisted, clock::Clock, protocol::Timestamp};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, RuntimeErr, SqlxError,
     sqlx::{
@@ -71,21 +71,37 @@ impl Store {
     ///
     /// # Errors
     /// Where the database can't be reached.
-    pub async fn lane(&self, bounds: QueueBounds, retention: Retention, clock: Clock) -> Result<(Writer, Lane), StoreError> {
+    pub async fn lane(
+        &self,
+        bounds: QueueBounds,
+        retention: Retention,
+        unlisted: Unlisted,
+        clock: Clock,
+    ) -> Result<(Writer, Lane), StoreError> {
         let access = Access {
             db: Database::connect(self.writing.clone()).await?,
             options: self.writing.clone(),
-            reader: self.reader(),
             head: self.head,
             is_held_up: Arc::clone(&self.is_held_up),
         };
-        Ok(Lane::open(access, bounds, retention, clock))
+        Ok(Lane::open(access, bounds, retention, unlisted, clock))
     }
 
     /// The connections that read.
     #[must_use]
-    pub fn reader(&self) -> Reader {
-        Reader::new(self.readers.clone())
+    pub fn reader(&self, unlisted: Unlisted) -> Reader {
+        Reader::new(self.readers.clone(), unlisted)
+    }
+
+    /// Gives each support chat without members to its first writer. Needed once, where those were open so far; tells how many.
+    ///
+    /// # Errors
+    /// What the database said instead.
+    pub async fn adopt_support_chats(&self, url: &DatabaseUrl, now: Timestamp) -> Result<u64, StoreError> {
+        let writer = unhurried(url).await?;
+        let adopted = members::adopt(&writer, now).await?;
+        writer.close().await?;
+        Ok(adopted)
     }
 
     /// Whether the database answers, and takes what is written.

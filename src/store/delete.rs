@@ -2,23 +2,29 @@
 
 use super::{
     StoreError,
-    change::{changed, own_message, refused},
+    change::{Wish, changed, message_for, refused},
+    memberships::View,
     table::{self, with_table},
 };
-use crate::protocol::{Change, Committed, Origin, Timestamp, UserId, delete::DeleteMessage, delete::Deleted};
+use crate::{
+    access::Action,
+    protocol::{Caller, Change, Committed, Origin, Timestamp, delete::DeleteMessage, delete::Deleted},
+};
 use entity::message_versions;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
-/// Deletes a message of `by`, inside the caller's transaction.
+/// Deletes a message for `by`, inside the caller's transaction.
 pub(super) async fn delete(
     tx: &impl ConnectionTrait,
+    view: &mut View<'_>,
     origin: &Origin,
-    by: UserId,
+    by: Caller,
     delete: &DeleteMessage,
     at: Timestamp,
 ) -> Result<Committed, StoreError> {
     let DeleteMessage { conversation, message_id } = *delete;
-    let message = match own_message(tx, conversation, message_id, by).await? {
+    let wish = Wish { by, conversation, id: message_id, of_own: Action::Delete, of_others: Some(Action::Moderate) };
+    let message = match message_for(tx, view, wish).await? {
         Ok(message) => message,
         Err(refusal) => return Ok(refused(origin, refusal)),
     };
@@ -28,7 +34,7 @@ pub(super) async fn delete(
         .exec(tx)
         .await?;
     let version = message.version + 1;
-    let deleted = Deleted { conversation, message_id, version, at, by };
+    let deleted = Deleted { conversation, message_id, version, at, by: by.user };
     with_table!(conversation.kind, Table => table::delete::<Table>(tx, &deleted).await?);
-    changed(tx, origin, message_id, version, Change::Deleted(deleted)).await
+    changed(tx, view, origin, message_id, version, Change::Deleted(deleted)).await
 }

@@ -1,9 +1,10 @@
-//! A change that is wanted and allowed, on its way to the database.
+//! A change that is wanted, on its way to the database. Whether it is allowed is decided there.
 
 use crate::protocol::{
-    Origin, UserId,
+    Caller, Origin, Principal,
     delete::DeleteMessage,
     edit::EditMessage,
+    member::SetMember,
     post::{NewMessage, written_length},
 };
 
@@ -19,12 +20,14 @@ pub struct Draft {
 /// What a draft wants.
 #[derive(Clone, Debug)]
 pub enum Intent {
-    /// Store a message.
-    Post(NewMessage),
-    /// Change what a message of this user says.
-    Edit(UserId, EditMessage),
-    /// Make a message of this user a tombstone.
-    Delete(UserId, DeleteMessage),
+    /// Store a message of this user.
+    Post(Caller, NewMessage),
+    /// Change what a message says.
+    Edit(Caller, EditMessage),
+    /// Make a message a tombstone.
+    Delete(Caller, DeleteMessage),
+    /// Make a user another kind of member, or none.
+    SetMember(Principal, SetMember),
 }
 
 impl Draft {
@@ -32,9 +35,9 @@ impl Draft {
     #[must_use]
     pub fn weight(&self) -> usize {
         let intent = match &self.intent {
-            Intent::Post(message) => message.weight(),
+            Intent::Post(_, message) => message.weight(),
             Intent::Edit(_, edit) => size_of::<Self>() + written_length(&edit.content),
-            Intent::Delete(..) => size_of::<Self>(),
+            Intent::Delete(..) | Intent::SetMember(..) => size_of::<Self>(),
         };
         size_of::<Origin>() + intent
     }

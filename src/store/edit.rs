@@ -2,23 +2,29 @@
 
 use super::{
     StoreError,
-    change::{changed, own_message, refused},
+    change::{Wish, changed, message_for, refused},
+    memberships::View,
     table::{self, with_table},
 };
-use crate::protocol::{Change, Committed, Origin, Timestamp, UserId, edit::EditMessage, edit::Edited};
+use crate::{
+    access::Action,
+    protocol::{Caller, Change, Committed, Origin, Timestamp, edit::EditMessage, edit::Edited},
+};
 use entity::message_versions;
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
 
 /// Changes a message of `by`, inside the caller's transaction.
 pub(super) async fn edit(
     tx: &impl ConnectionTrait,
+    view: &mut View<'_>,
     origin: &Origin,
-    by: UserId,
+    by: Caller,
     edit: &EditMessage,
     at: Timestamp,
 ) -> Result<Committed, StoreError> {
     let EditMessage { conversation, message_id, content } = edit;
-    let message = match own_message(tx, *conversation, *message_id, by).await? {
+    let wish = Wish { by, conversation: *conversation, id: *message_id, of_own: Action::Edit, of_others: None };
+    let message = match message_for(tx, view, wish).await? {
         Ok(message) => message,
         Err(refusal) => return Ok(refused(origin, refusal)),
     };
@@ -30,7 +36,8 @@ pub(super) async fn edit(
     };
     message_versions::Entity::insert(earlier).exec_without_returning(tx).await?;
     let version = message.version + 1;
-    let edited = Edited { conversation: *conversation, message_id: *message_id, version, content: content.clone(), at, by };
+    let edited =
+        Edited { conversation: *conversation, message_id: *message_id, version, content: content.clone(), at, by: by.user };
     with_table!(conversation.kind, Table => table::edit::<Table>(tx, &edited).await?);
-    changed(tx, origin, *message_id, version, Change::Edited(edited)).await
+    changed(tx, view, origin, *message_id, version, Change::Edited(edited)).await
 }

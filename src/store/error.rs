@@ -53,6 +53,9 @@ pub enum StoreError {
     /// Our own code failed; the panic's message stands in the log.
     #[error("a panic")]
     Panicked,
+    /// A conversation's members were not read before they were asked for: our own fault.
+    #[error("the members of a conversation were not loaded")]
+    NotLoaded,
 }
 
 /// Why nothing more can be published: it would not follow what was published.
@@ -93,7 +96,10 @@ impl StoreError {
     /// Whether the database, or our own code, took offence at this very row, so that others would pass.
     pub(super) fn is_the_rows_fault(&self) -> bool {
         match self {
-            Self::Panicked | Self::NoIdLeft { .. } | Self::Database(DbErr::Type(_) | DbErr::TryIntoErr { .. }) => true,
+            Self::Panicked
+            | Self::NotLoaded
+            | Self::NoIdLeft { .. }
+            | Self::Database(DbErr::Type(_) | DbErr::TryIntoErr { .. }) => true,
             Self::TimedOut | Self::TakesNoWrites => false,
             Self::Database(error) => sqlx(error).is_some_and(is_a_rows_fault),
         }

@@ -6,12 +6,16 @@ use super::{
     connect::unhurried,
     delete, edit,
     log::append,
+    memberships::{Memberships, View},
     post,
     table::{MessageTable, with_table},
 };
-use crate::protocol::{
-    Conversation, ConversationKind, Message, MessageId, Origin, SessionKey, Timestamp, UserId, Window, delete::DeleteMessage,
-    edit::EditMessage, post::NewMessage,
+use crate::{
+    access::Unlisted,
+    protocol::{
+        Caller, Conversation, ConversationKind, Message, MessageId, Origin, Role, SessionKey, Timestamp, UserId, Window,
+        delete::DeleteMessage, edit::EditMessage, post::NewMessage,
+    },
 };
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 use std::sync::Arc;
@@ -74,11 +78,16 @@ impl Filler {
         let tx = begin(&self.db).await?;
         let posts: Vec<(&NewMessage, Timestamp)> = posts.iter().map(|(message, at)| (message, *at)).collect();
         let stored = post::store(&tx, &posts).await?;
-        let messages = stored.iter().map(|stored| stored.message.clone()).collect();
-        append(&tx, &stored.into_iter().filter_map(post::event).collect::<Vec<_>>()).await?;
+        let messages: Vec<Message> = stored.iter().map(|stored| stored.message.clone()).collect();
+        // Nobody belongs anywhere yet: all of it is open.
+        let memberships = Memberships::new(Unlisted::Open);
+        let mut view = memberships.view();
+        view.load(&tx, messages.iter().map(|message| message.conversation)).await?;
+        let events = stored.into_iter().filter_map(|stored| post::addressed(stored, &view)).collect::<Result<Vec<_>, _>>()?;
+        append(&tx, &events).await?;
         let nobody = nobody();
         for amendment in amendments {
-            amend(&tx, &nobody, amendment).await?;
+            amend(&tx, &mut view, &nobody, amendment).await?;
         }
         tx.commit().await?;
         Ok(messages)
@@ -93,11 +102,12 @@ impl Filler {
     }
 }
 
-async fn amend(tx: &impl ConnectionTrait, nobody: &Origin, amendment: &Amendment) -> Result<(), StoreError> {
+async fn amend(tx: &impl ConnectionTrait, view: &mut View<'_>, nobody: &Origin, amendment: &Amendment) -> Result<(), StoreError> {
     let Amendment { conversation, message_id, by, at, ref content } = *amendment;
+    let by = Caller { user: by, role: Role::User };
     match content.clone() {
-        Some(content) => edit::edit(tx, nobody, by, &EditMessage { conversation, message_id, content }, at).await?,
-        None => delete::delete(tx, nobody, by, &DeleteMessage { conversation, message_id }, at).await?,
+        Some(content) => edit::edit(tx, view, nobody, by, &EditMessage { conversation, message_id, content }, at).await?,
+        None => delete::delete(tx, view, nobody, by, &DeleteMessage { conversation, message_id }, at).await?,
     };
     Ok(())
 }
@@ -105,5 +115,5 @@ async fn amend(tx: &impl ConnectionTrait, nobody: &Origin, amendment: &Amendment
 /// Whom an answer would go to, if there were one.
 fn nobody() -> Origin {
     let share = Arc::new(Window::default()).take(0);
-    Origin { session: SessionKey { hub: 0, slot: 0, generation: 0 }, request_id: None, share }
+    Origin::Session { session: SessionKey { hub: 0, slot: 0, generation: 0 }, request_id: None, share }
 }

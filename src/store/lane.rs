@@ -2,14 +2,16 @@
 //! when idle, large batches under load, and no timer.
 
 use super::{
-    BrokenLog, Draft, Head, Reader, StoreError,
+    BrokenLog, Draft, Head, StoreError,
     commit::{Failure, commit},
+    memberships::Memberships,
     outage, patience,
     retention::{Pruner, Retention},
     seam,
     writer::{Queue, QueueBounds, Writer},
 };
 use crate::{
+    access::Unlisted,
     clock::Clock,
     protocol::{Answer, Committed, Refusal},
 };
@@ -29,8 +31,6 @@ pub struct Lane {
     db: DatabaseConnection,
     /// How to get another connection once this one is broken.
     options: ConnectOptions,
-    /// Reads what another has put into the log.
-    reader: Reader,
     /// Up to where the log is published.
     head: Head,
     /// Set while it waits for the database; `/readyz` tells.
@@ -42,6 +42,8 @@ pub struct Lane {
     batch_bytes: usize,
     pruner: Pruner,
     clock: Clock,
+    /// Who belongs to which conversation: nobody else changes that.
+    memberships: Memberships,
 }
 
 /// What a lane is given beside its bounds and its clock.
@@ -49,19 +51,24 @@ pub struct Lane {
 pub(super) struct Access {
     pub(super) db: DatabaseConnection,
     pub(super) options: ConnectOptions,
-    pub(super) reader: Reader,
     pub(super) head: Head,
     pub(super) is_held_up: Arc<AtomicBool>,
 }
 
 impl Lane {
     /// A lane to a database, and the way into it.
-    pub(super) fn open(access: Access, bounds: QueueBounds, retention: Retention, clock: Clock) -> (Writer, Self) {
+    pub(super) fn open(
+        access: Access,
+        bounds: QueueBounds,
+        retention: Retention,
+        unlisted: Unlisted,
+        clock: Clock,
+    ) -> (Writer, Self) {
         let (writer, queue) = Writer::open(bounds);
-        let Access { db, options, reader, head, is_held_up } = access;
+        let Access { db, options, head, is_held_up } = access;
         let QueueBounds { batch, batch_bytes, .. } = bounds;
-        let pruner = Pruner::new(retention);
-        (writer, Self { db, options, reader, head, is_held_up, outages: 0, queue, batch, batch_bytes, pruner, clock })
+        let (pruner, memberships) = (Pruner::new(retention), Memberships::new(unlisted));
+        (writer, Self { db, options, head, is_held_up, outages: 0, queue, batch, batch_bytes, pruner, clock, memberships })
     }
 
     /// Commits what comes in, in order, and has each commit published before the next: while the sessions take one batch, the
@@ -116,7 +123,7 @@ impl Lane {
     ) -> Result<(), BrokenLog> {
         let mut pieces = Pieces::of(drafts, self.batch_bytes);
         while let Some(piece) = pieces.next() {
-            match commit(&self.db, piece, self.clock.now()).await {
+            match commit(&self.db, &mut self.memberships, piece, self.clock.now()).await {
                 Ok(committed) => self.publish(committed, publish).await?,
                 Err(Failure::NotStored(error)) if error.is_the_rows_fault() => bisect(piece, &error, &mut pieces, publish).await,
                 Err(Failure::NotStored(error)) => self.refuse(piece, &error, pieces.rest(), publish).await?,
@@ -135,8 +142,9 @@ impl Lane {
         publish: &impl Fn(Committed) -> F,
     ) -> Result<(), BrokenLog> {
         if let (Some(first), Some(last)) = (committed.events.first(), committed.events.last()) {
-            seam::close_gap(&self.db, &self.reader, &mut self.head, first.seq, publish).await?;
-            self.head.seq = last.seq;
+            let (first, last) = (first.event.seq, last.event.seq);
+            seam::close_gap(&self.db, &mut self.memberships, &mut self.head, first, publish).await?;
+            self.head.seq = last;
         }
         self.outages = 0;
         self.pruner.saw(committed.events.len());
@@ -177,7 +185,7 @@ impl Lane {
         log::error!("whether {} changes are stored is not known yet: {error}", piece.len());
         let is_stored = loop {
             self.outlast(std::mem::take(&mut rest), publish).await?;
-            match outage::is_stored(&self.db, committed.events.last()).await {
+            match outage::is_stored(&self.db, committed.events.last().map(|last| &last.event)).await {
                 Ok(is_stored) => break is_stored,
                 Err(error) => log::debug!("the database is away again: {error}"),
             }
@@ -198,6 +206,8 @@ impl Lane {
         publish: &impl Fn(Committed) -> F,
     ) -> Result<(), BrokenLog> {
         self.is_held_up.store(true, Ordering::Relaxed);
+        // Another transaction than ours may have come between, and one in doubt may be stored.
+        self.memberships.forget();
         for piece in rest {
             publish(refused(piece, &Refusal::unavailable(AWAY))).await;
         }

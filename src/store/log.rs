@@ -1,7 +1,7 @@
 //! The event log: its head, and what a commit appends to it.
 
 use super::{StoreError, batch::bucketed};
-use crate::protocol::{Change, Conversation, Event, MessageId, Seq, Timestamp};
+use crate::protocol::{Addressed, Change, Conversation, Event, MessageId, Seq, Timestamp, UserId, member::Detail};
 use entity::{EventKind, events, log_head};
 use sea_orm::{
     ActiveValue::Set, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QuerySelect, prelude::Expr,
@@ -56,9 +56,9 @@ pub(super) async fn rename(db: &impl ConnectionTrait) -> Result<Uuid, StoreError
 }
 
 /// Appends the references to what changed.
-pub(super) async fn append(tx: &impl ConnectionTrait, events: &[Event]) -> Result<(), StoreError> {
+pub(super) async fn append(tx: &impl ConnectionTrait, events: &[Addressed]) -> Result<(), StoreError> {
     for chunk in bucketed(events) {
-        let rows = chunk.iter().map(reference);
+        let rows = chunk.iter().map(|addressed| reference(&addressed.event));
         events::Entity::insert_many(rows).exec_without_returning(tx).await?;
     }
     Ok(())
@@ -68,33 +68,53 @@ pub(super) async fn append(tx: &impl ConnectionTrait, events: &[Event]) -> Resul
 /// its way, and holds the head's lock until it is committed or gone.
 pub(super) async fn contains(tx: &impl ConnectionTrait, event: &Event) -> Result<bool, StoreError> {
     log_head::Entity::find().lock_exclusive().one(tx).await?;
-    let (kind, conversation, message_id, _) = subject(event);
+    let Subject { kind, conversation, message_id, user_id, .. } = subject(event);
     let found = events::Entity::find_by_id(event.seq).one(tx).await?;
     Ok(found.is_some_and(|row| {
         (row.kind, row.conversation_kind, row.conversation_id) == (kind, conversation.kind, conversation.id)
-            && row.message_id == Some(message_id)
+            && (row.message_id, row.user_id) == (message_id, user_id)
     }))
 }
 
 /// What an event refers to, and when it happened.
-fn subject(event: &Event) -> (EventKind, Conversation, MessageId, Timestamp) {
+struct Subject {
+    kind: EventKind,
+    conversation: Conversation,
+    message_id: Option<MessageId>,
+    user_id: Option<UserId>,
+    /// What no row says.
+    detail: Option<String>,
+    at: Timestamp,
+}
+
+fn subject(event: &Event) -> Subject {
+    let of_message =
+        |kind, conversation, id, at| Subject { kind, conversation, message_id: Some(id), user_id: None, detail: None, at };
     match &event.change {
-        Change::Posted(message) => (EventKind::Message, message.conversation, message.id, message.created_at),
-        Change::Edited(edited) => (EventKind::MessageEdited, edited.conversation, edited.message_id, edited.at),
-        Change::Deleted(deleted) => (EventKind::MessageDeleted, deleted.conversation, deleted.message_id, deleted.at),
+        Change::Posted(message) => of_message(EventKind::Message, message.conversation, message.id, message.created_at),
+        Change::Edited(edited) => of_message(EventKind::MessageEdited, edited.conversation, edited.message_id, edited.at),
+        Change::Deleted(deleted) => of_message(EventKind::MessageDeleted, deleted.conversation, deleted.message_id, deleted.at),
+        Change::Member(changed) => Subject {
+            kind: EventKind::Member,
+            conversation: changed.conversation,
+            message_id: None,
+            user_id: Some(changed.user),
+            detail: Some(Detail { place: changed.place, by: changed.by }.to_json()),
+            at: changed.at,
+        },
     }
 }
 
 fn reference(event: &Event) -> events::ActiveModel {
-    let (kind, conversation, message_id, at) = subject(event);
+    let Subject { kind, conversation, message_id, user_id, detail, at } = subject(event);
     events::ActiveModel {
         seq: Set(event.seq),
         kind: Set(kind),
         conversation_kind: Set(conversation.kind),
         conversation_id: Set(conversation.id),
-        message_id: Set(Some(message_id)),
-        user_id: Set(None),
-        detail: Set(None),
+        message_id: Set(message_id),
+        user_id: Set(user_id),
+        detail: Set(detail),
         created_at: Set(at.unix_ms()),
     }
 }

@@ -1,12 +1,16 @@
 //! Storing new messages: each once, however often it is sent.
 
 use super::{
-    StoreError, ids, log,
+    StoreError, ids, log, member,
+    memberships::View,
     table::{self, MessageTable, Stored, with_table},
 };
-use crate::protocol::{
-    Ack, Answer, Change, Committed, ConversationKind, Event, Message, MessageId, Origin, Seq, Timestamp, UserId, answer::Acked,
-    post::NewMessage,
+use crate::{
+    access::{Action, Denial, Standing, policy::NO_CONVERSATION},
+    protocol::{
+        Ack, Addressed, Answer, Caller, Change, Committed, ConversationKind, Event, Message, MessageId, Origin, Seq, Timestamp,
+        UserId, answer::Acked, post::NewMessage,
+    },
 };
 use sea_orm::{ConnectionTrait, DbErr};
 use std::collections::HashMap;
@@ -16,6 +20,7 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Posting<'a> {
     pub(super) origin: &'a Origin,
+    pub(super) by: Caller,
     pub(super) message: &'a NewMessage,
 }
 
@@ -26,10 +31,18 @@ fn key(message: &NewMessage) -> Option<Key> {
     message.client_id.map(|client_id| (message.conversation.kind, message.sender_id, client_id))
 }
 
-/// Stores the messages that are not stored yet, in the order of their arrival, inside the caller's transaction.
-pub(super) async fn post(tx: &impl ConnectionTrait, postings: &[Posting<'_>], now: Timestamp) -> Result<Committed, StoreError> {
+/// Stores the messages that are not stored yet and may be, in the order of their arrival, inside the caller's transaction. A message
+/// that is stored already is acknowledged again, whatever its sender may do by now.
+pub(super) async fn post(
+    tx: &impl ConnectionTrait,
+    view: &mut View<'_>,
+    postings: &[Posting<'_>],
+    now: Timestamp,
+) -> Result<Committed, StoreError> {
     let mut firsts = stored_before(tx, postings).await?;
-    let fates = sort_out(postings, &firsts);
+    view.load(tx, postings.iter().map(|posting| posting.message.conversation)).await?;
+    let mut events = claim(tx, view, postings, &firsts, now).await?;
+    let fates = sort_out(postings, &firsts, view)?;
     let fresh = postings.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Fresh);
     let fresh: Vec<(&NewMessage, Timestamp)> = fresh.map(|(posting, _)| (posting.message, now)).collect();
     let stored = store(tx, &fresh).await?;
@@ -37,9 +50,28 @@ pub(super) async fn post(tx: &impl ConnectionTrait, postings: &[Posting<'_>], no
         key(message).map(|key| firsts.insert(key, First::of(stored)));
     }
     let answers = answers(postings, &fates, &stored, &firsts);
-    let events: Vec<Event> = stored.into_iter().filter_map(event).collect();
-    log::append(tx, &events).await?;
+    let posted = stored.into_iter().filter_map(|stored| addressed(stored, view)).collect::<Result<Vec<_>, _>>()?;
+    log::append(tx, &posted).await?;
+    events.extend(posted);
     Ok(Committed { events, answers })
+}
+
+/// Has support chats that nobody wrote to become those of their first writers, where they are closed otherwise.
+async fn claim(
+    tx: &impl ConnectionTrait,
+    view: &mut View<'_>,
+    postings: &[Posting<'_>],
+    stored_before: &HashMap<Key, First>,
+    now: Timestamp,
+) -> Result<Vec<Addressed>, StoreError> {
+    let mut events = Vec::new();
+    for Posting { by, message, .. } in postings {
+        let repeated = key(message).is_some_and(|key| stored_before.contains_key(&key));
+        if !repeated && view.standing(*by, message.conversation)? == Standing::Unclaimed {
+            events.push(member::claim(tx, view, message.conversation, by.user, now).await?);
+        }
+    }
+    Ok(events)
 }
 
 /// The message that a key was first used for.
@@ -83,13 +115,22 @@ enum Fate {
     Fresh,
     /// It was stored before, or stands earlier in this very batch.
     Repeated(Key),
+    /// It may not be posted.
+    Denied(Denial),
 }
 
-fn sort_out(postings: &[Posting<'_>], stored_before: &HashMap<Key, First>) -> Vec<Fate> {
+fn sort_out(postings: &[Posting<'_>], stored_before: &HashMap<Key, First>, view: &View<'_>) -> Result<Vec<Fate>, StoreError> {
     let mut in_this_batch = std::collections::HashSet::new();
-    let fate = |posting: &Posting<'_>| match key(posting.message) {
-        Some(key) if stored_before.contains_key(&key) || !in_this_batch.insert(key) => Fate::Repeated(key),
-        _ => Fate::Fresh,
+    let fate = |Posting { by, message, .. }: &Posting<'_>| {
+        let key = key(message);
+        if let Some(key) = key.filter(|key| stored_before.contains_key(key) || in_this_batch.contains(key)) {
+            return Ok(Fate::Repeated(key));
+        }
+        if let Err(denial) = view.allows(*by, Action::Post, message.conversation)? {
+            return Ok(Fate::Denied(denial));
+        }
+        in_this_batch.extend(key);
+        Ok(Fate::Fresh)
     };
     postings.iter().map(fate).collect()
 }
@@ -118,9 +159,11 @@ pub(super) async fn store(tx: &impl ConnectionTrait, fresh: &[(&NewMessage, Time
     Ok(stored)
 }
 
-/// The event that brought it.
-pub(super) fn event(Stored { message, seq }: Stored) -> Option<Event> {
-    seq.map(|seq| Event { seq, change: Change::Posted(message) })
+/// The event that brought it, with those who may see it: its conversation's members were loaded.
+pub(super) fn addressed(Stored { message, seq }: Stored, view: &View<'_>) -> Option<Result<Addressed, StoreError>> {
+    let seq = seq?;
+    let audience = view.audience(message.conversation);
+    Some(audience.map(|audience| Addressed { event: Event { seq, change: Change::Posted(message) }, audience }))
 }
 
 async fn reserve(
@@ -151,19 +194,22 @@ fn row(message: &NewMessage, id: MessageId, now: Timestamp) -> Message {
     }
 }
 
-/// An `ACK` for each who named the request.
+/// An `ACK` for each who named the request, and an `ERROR` for each whose message may not be posted.
 fn answers(postings: &[Posting<'_>], fates: &[Fate], stored: &[Stored], firsts: &HashMap<Key, First>) -> Vec<Answer> {
     let mut fresh = stored.iter().map(First::of);
     let mut answers = Vec::new();
-    for (posting, fate) in postings.iter().zip(fates) {
+    for (Posting { origin, message, .. }, fate) in postings.iter().zip(fates) {
         let first = match fate {
             Fate::Fresh => fresh.next(),
             Fate::Repeated(key) => firsts.get(key).copied(),
+            Fate::Denied(denial) => {
+                answers.push(Answer { to: (*origin).clone(), outcome: Err(denial.refusal(NO_CONVERSATION)) });
+                continue;
+            }
         };
-        let Some(First { id, seq, created_at }) = first.filter(|_| posting.origin.request_id.is_some()) else { continue };
-        let duplicate = *fate != Fate::Fresh;
-        let of = Acked::Posted { id, created_at, client_id: posting.message.client_id, duplicate };
-        answers.push(Answer { to: posting.origin.clone(), outcome: Ok(Ack { seq, of }) });
+        let Some(First { id, seq, created_at }) = first.filter(|_| origin.wants_success()) else { continue };
+        let of = Acked::Posted { id, created_at, client_id: message.client_id, duplicate: *fate != Fate::Fresh };
+        answers.push(Answer { to: (*origin).clone(), outcome: Ok(Ack { seq, of }) });
     }
     answers
 }

@@ -1,21 +1,20 @@
-//! Reading beside the lane: history by pages, and the log from a cursor on, with the rows as they are now.
+//! Reading beside the lane: history by pages, the log from a cursor on, and who belongs to a conversation.
 
 use super::{
-    StoreError,
+    StoreError, members, missed,
     patience::{self, within},
     table::{self, Side, with_table},
 };
-use crate::protocol::{
-    Change, ConversationKind, Event, Message, MessageId, Seq,
-    delete::Deleted,
-    edit::Edited,
-    history::{GetHistory, History, Page},
-    post::written_length,
-    resume::Missed,
+use crate::{
+    access::{Standing, Unlisted},
+    protocol::{
+        Caller, Conversation, MessageId, Seq, UserId,
+        history::{GetHistory, History, Page},
+        member::Member,
+        resume::Missed,
+    },
 };
-use entity::{EventKind, events};
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use std::collections::HashMap;
+use sea_orm::DatabaseConnection;
 
 /// Bytes of messages, as JSON, that a page holds at most; or one message.
 const PAGE_BYTES: usize = 256 * 1024;
@@ -25,11 +24,15 @@ const AT_ONCE: u64 = 64;
 
 /// The pool of connections that read.
 #[derive(Clone, Debug)]
-pub struct Reader(DatabaseConnection);
+pub struct Reader {
+    pool: DatabaseConnection,
+    /// What conversations without members are.
+    unlisted: Unlisted,
+}
 
 impl Reader {
-    pub(super) fn new(pool: DatabaseConnection) -> Self {
-        Self(pool)
+    pub(super) fn new(pool: DatabaseConnection, unlisted: Unlisted) -> Self {
+        Self { pool, unlisted }
     }
 
     /// A page of a conversation, the oldest message first.
@@ -75,7 +78,7 @@ impl Reader {
             // One row more than wanted tells whether there are more.
             let count = (left + 1).min(AT_ONCE);
             let found = with_table!(conversation.kind, Table => {
-                table::next_to::<Table>(&self.0, conversation.id, side, count).await?
+                table::next_to::<Table>(&self.pool, conversation.id, side, count).await?
             });
             let is_last = (found.len() as u64) < count;
             for message in found {
@@ -92,102 +95,51 @@ impl Reader {
         }
     }
 
-    /// The events after `seq`, at most `limit`, and fewer where they hold 256 KiB; `None` where the log does not reach back so far.
-    /// An event whose row an application has taken away is passed over.
+    /// How a user stands to a conversation.
     ///
     /// # Errors
     /// Where the database does not answer, or takes too long.
-    pub async fn missed(&self, after: Seq, limit: u64) -> Result<Option<Missed>, StoreError> {
-        within(patience::OF_READERS, self.read_missed(after, limit)).await
+    pub async fn standing(&self, conversation: Conversation, user: UserId) -> Result<Standing, StoreError> {
+        within(patience::OF_READERS, members::standing(&self.pool, conversation, user, self.unlisted)).await
     }
 
-    async fn read_missed(&self, after: Seq, limit: u64) -> Result<Option<Missed>, StoreError> {
-        let references = events::Entity::find()
-            .filter(events::Column::Seq.gt(after))
-            .order_by_asc(events::Column::Seq)
-            .limit(limit)
-            .all(&self.0)
-            .await?;
-        if references.first().is_none_or(|first| first.seq.0 != after.0 + 1) {
-            return Ok(None);
-        }
-        Ok(Some(self.told(&references).await?))
+    /// The members of a conversation by user, at most `limit`, those after `after`; the first half tells whether it is listed.
+    ///
+    /// # Errors
+    /// Where the database does not answer, or takes too long.
+    pub async fn members(
+        &self,
+        conversation: Conversation,
+        after: Option<UserId>,
+        limit: u64,
+    ) -> Result<(bool, Vec<Member>), StoreError> {
+        let read = async {
+            let listed = members::is_listed(&self.pool, conversation).await?;
+            Ok::<_, StoreError>((listed, members::page(&self.pool, conversation, after, limit).await?))
+        };
+        within(patience::OF_READERS, read).await
     }
 
-    /// The events with their rows, until they hold [`MISSED_BYTES`]. The first rows are few: they may be large.
-    async fn told(&self, references: &[events::Model]) -> Result<Missed, StoreError> {
-        let mut missed = Missed { events: Vec::new(), reaches: Seq(0) };
-        let mut bytes = 0;
-        for piece in growing(references) {
-            let rows = self.rows(piece).await?;
-            for reference in piece {
-                missed.reaches = reference.seq;
-                let Some(event) = event(reference, &rows) else { continue };
-                bytes += weight(&event);
-                missed.events.push(event);
-                if bytes >= MISSED_BYTES {
-                    return Ok(missed);
-                }
-            }
-        }
-        Ok(missed)
+    /// What `caller` may see of the events after `seq`, at most `limit`; `None` where the log does not reach back so far.
+    ///
+    /// # Errors
+    /// Where the database does not answer, or takes too long.
+    pub async fn missed(&self, caller: Caller, after: Seq, limit: u64) -> Result<Option<Missed>, StoreError> {
+        within(patience::OF_READERS, missed::page(&self.pool, caller, self.unlisted, after, limit)).await
     }
 
-    /// The rows that these events refer to.
-    async fn rows(&self, references: &[events::Model]) -> Result<Rows, StoreError> {
-        let mut rows = HashMap::new();
-        for kind in [ConversationKind::Chat, ConversationKind::Support] {
-            let of_kind = references.iter().filter(|reference| reference.conversation_kind == kind);
-            let mut ids: Vec<MessageId> = of_kind.filter_map(|reference| reference.message_id).collect();
-            ids.sort_unstable();
-            ids.dedup();
-            let found = with_table!(kind, Table => table::by_id::<Table>(&self.0, &ids).await?);
-            rows.extend(found.into_iter().map(|stored| ((kind, stored.message.id), stored.message)));
+    /// Whether more than `limit` of the events after `after`, up to `head`, are for `caller` to see.
+    ///
+    /// # Errors
+    /// Where the database does not answer, or takes too long.
+    pub async fn missed_more_than(&self, caller: Caller, after: Seq, head: Seq, limit: u64) -> Result<bool, StoreError> {
+        let (mut at, mut count) = (after, 0);
+        while at < head && count <= limit {
+            let upto = Seq(head.0.min(at.0 + missed::COUNTED));
+            let more = missed::count(&self.pool, caller, self.unlisted, at, upto, limit + 1 - count);
+            count += within(patience::OF_READERS, more).await?;
+            at = upto;
         }
-        Ok(rows)
+        Ok(count > limit)
     }
-}
-
-/// As many bytes of events are handed out at once, and one event more: a client that reads slowly holds no more in memory.
-const MISSED_BYTES: usize = 256 * 1024;
-
-/// `references` in order: 16, then 64, then what is left of a page.
-fn growing(mut references: &[events::Model]) -> impl Iterator<Item = &[events::Model]> {
-    [16, 64, usize::MAX].into_iter().map_while(move |size| {
-        let (piece, rest) = references.split_at(size.min(references.len()));
-        references = rest;
-        (!piece.is_empty()).then_some(piece)
-    })
-}
-
-type Rows = HashMap<(ConversationKind, MessageId), Message>;
-
-/// Roughly the bytes that it takes on the wire, without what is the same for all.
-fn weight(event: &Event) -> usize {
-    match &event.change {
-        Change::Posted(message) => {
-            let optional = |text: &Option<String>| text.as_deref().map_or(0, written_length);
-            written_length(&message.content) + optional(&message.file_type) + optional(&message.file_paths)
-        }
-        Change::Edited(edited) => written_length(&edited.content),
-        Change::Deleted(_) => 0,
-    }
-}
-
-/// The event with its row as it is now. A row that was changed again says so: of two tellings, the higher version holds.
-fn event(reference: &events::Model, rows: &Rows) -> Option<Event> {
-    let message = rows.get(&(reference.conversation_kind, reference.message_id?))?;
-    let Message { id, conversation, version, .. } = *message;
-    let change = match reference.kind {
-        EventKind::Message => Change::Posted(message.clone()),
-        EventKind::MessageEdited => {
-            let (at, by) = message.edited?;
-            Change::Edited(Edited { conversation, message_id: id, version, content: message.content.clone(), at, by })
-        }
-        EventKind::MessageDeleted => {
-            let (at, by) = message.deleted?;
-            Change::Deleted(Deleted { conversation, message_id: id, version, at, by })
-        }
-    };
-    Some(Event { seq: reference.seq, change })
 }

@@ -1,6 +1,6 @@
 //! What is published follows what was published, without a hole and never backwards, whatever became of the database meanwhile.
 
-use super::{BrokenLog, Head, Reader, log::rename};
+use super::{BrokenLog, Head, StoreError, log::rename, memberships::Memberships, missed, patience};
 use crate::protocol::{Committed, Seq};
 use sea_orm::DatabaseConnection;
 
@@ -10,19 +10,25 @@ const PAGE: u64 = 256;
 /// Publishes what stands in the log between `head` and `next`: another server has put it there.
 pub(super) async fn close_gap<F: Future<Output = ()>>(
     db: &DatabaseConnection,
-    reader: &Reader,
+    memberships: &mut Memberships,
     head: &mut Head,
     next: Seq,
     publish: &impl Fn(Committed) -> F,
 ) -> Result<(), BrokenLog> {
     check(db, *head, Head { seq: Seq(next.0 - 1), ..*head }).await?;
+    if head.seq.0 + 1 < next.0 {
+        // It may have changed who belongs where, too.
+        memberships.forget();
+    }
     while head.seq.0 + 1 < next.0 {
         log::warn!("events {} to {} are not this server's: they are read from the log", head.seq.0 + 1, next.0 - 1);
         let missing = u64::try_from(next.0 - 1 - head.seq.0).unwrap_or(PAGE);
-        let missed = reader.missed(head.seq, missing.min(PAGE)).await.map_err(|source| BrokenLog::Unreadable { source })?;
-        let missed = missed.ok_or(BrokenLog::Hole { after: head.seq })?;
-        head.seq = missed.reaches;
-        publish(Committed { events: missed.events, answers: Vec::new() }).await;
+        let page = missed::of_everyone(db, memberships, head.seq, missing.min(PAGE));
+        let page = patience::within(patience::of_lane(db), page).await;
+        let page = page.map_err(|source: StoreError| BrokenLog::Unreadable { source })?;
+        let (events, reaches) = page.ok_or(BrokenLog::Hole { after: head.seq })?;
+        head.seq = reaches;
+        publish(Committed { events, answers: Vec::new() }).await;
     }
     Ok(())
 }

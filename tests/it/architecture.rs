@@ -3,20 +3,21 @@
 use std::path::{Path, PathBuf};
 
 /// The modules in the order of dependency, with those each may use beside itself.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("clock", &["protocol"]),
     ("logging", &[]),
     ("protocol", &[]),
     ("limits", &["protocol"]),
-    ("store", &["clock", "protocol"]),
+    ("access", &["protocol"]),
+    ("store", &["clock", "protocol", "access"]),
     ("demo", &["clock", "protocol", "store"]),
-    ("chat", &["clock", "protocol", "store"]),
+    ("chat", &["clock", "protocol", "access", "store"]),
     ("delivery", &["protocol"]),
     ("session", &["protocol", "limits", "delivery"]),
     ("server", &["protocol", "chat", "delivery", "session"]),
-    ("http", &["protocol", "limits", "store", "chat", "server", "session"]),
-    ("settings", &["protocol", "limits", "store"]),
-    ("app", &["clock", "protocol", "limits", "store", "chat", "delivery", "session", "server", "http", "settings"]),
+    ("http", &["protocol", "limits", "access", "store", "chat", "server", "session"]),
+    ("settings", &["protocol", "limits", "access", "store"]),
+    ("app", &["clock", "protocol", "limits", "access", "store", "chat", "delivery", "session", "server", "http", "settings"]),
 ];
 
 fn source_files(folder: &Path) -> Vec<PathBuf> {
@@ -94,7 +95,7 @@ fn only_the_store_names_the_database_and_only_shells_name_actix() {
     for (name, path, text) in modules() {
         let names = |word: &str| text.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(word));
         assert!(name == "store" || !names("sea_orm"), "{} names sea_orm", path.display());
-        let pure = ["clock", "logging", "protocol", "limits", "store", "chat", "settings"].contains(&name.as_str());
+        let pure = ["clock", "logging", "protocol", "limits", "access", "store", "chat", "settings"].contains(&name.as_str());
         assert!(!pure || !names("actix"), "{} names actix", path.display());
     }
 }

@@ -285,7 +285,7 @@ async fn a_commit_without_an_answer_is_looked_up_and_then_told(
     acked.push(Acked::of(&again, kind, 1));
 
     let seen = [watcher.next().await, watcher.next().await].iter().filter_map(Seen::of).collect();
-    let figures = check(&database, &acked, &[ClientLog { since: 0, seen }]).await;
+    let figures = check(&database, &acked, &[ClientLog { user: 1, since: 0, seen }]).await;
     assert_eq!(figures.stored, 2);
 }
 
@@ -346,7 +346,7 @@ async fn a_row_that_spoils_its_batch_costs_only_its_own_sender(
             answered += usize::from(!frame["request_id"].is_null());
         }
         assert_eq!(acked.iter().filter(|acked| acked.sender == client.user).count(), posted);
-        logs.push(ClientLog { since: 0, seen });
+        logs.push(ClientLog { user: 1, since: 0, seen });
     }
     let figures = check(&database, &acked, &logs).await;
     assert_eq!(figures.stored, 2 * BATCH - 1);
@@ -397,7 +397,7 @@ async fn a_key_that_is_raced_and_repeated_stands_for_one_message(
         assert!(of_same_key.map(told).all(|other| other == told(ack)), "{ack}");
     }
     let acked: Vec<Acked> = acks.iter().map(|ack| Acked::of(ack, kind, 1)).collect();
-    let figures = check(&database, &acked, &[ClientLog { since: 0, seen }]).await;
+    let figures = check(&database, &acked, &[ClientLog { user: 1, since: 0, seen }]).await;
     assert_eq!(figures.stored, KEYS);
 }
 

@@ -2,7 +2,7 @@
 
 use crate::harness::schema::{From, assert_described};
 use chrono::{TimeZone, Utc};
-use entity::{ConversationId, ConversationKind, MessageId, Seq, Timestamp, UserId};
+use entity::{ConversationId, ConversationKind, MemberRole, MemberState, MessageId, Seq, Timestamp, UserId};
 use natter::protocol::{
     Ack, Change, Conversation, Dialect, ErrorCode, Event, Limits, Message, Refusal, RequestId,
     answer::Acked,
@@ -10,6 +10,7 @@ use natter::protocol::{
     edit::Edited,
     frame,
     history::History,
+    member::MemberChanged,
     resume::{Reset, ResetReason, Resumed},
     welcome::Welcome,
 };
@@ -103,6 +104,14 @@ fn natter_v1_frames_stay_as_they_are() {
     let (message_id, by) = (MessageId(1), UserId(456));
     let edited = Edited { conversation, message_id, version: 2, content: "Hello again!".to_owned(), at: at(), by };
     let deleted = Deleted { conversation, message_id, version: 3, at: at(), by };
+    let added = MemberChanged {
+        conversation,
+        user: UserId(7),
+        place: Some((MemberRole::Reader, MemberState::Muted)),
+        by: Some(by),
+        at: at(),
+    };
+    let removed = MemberChanged { place: None, by: None, ..added };
     let Change::Posted(changed) = posted(ConversationKind::Support, None).change else { panic!("a message") };
     let changed = Message { version: 2, edited: Some((at(), by)), ..changed };
     let tombstone = Message { version: 3, deleted: Some((at(), by)), content: String::new(), ..changed.clone() };
@@ -115,6 +124,8 @@ fn natter_v1_frames_stay_as_they_are() {
         utf8(frame::ack(&request_id(), &Ack { seq: Seq(9_042), of: anonymous })),
         text(|out| frame::event(&Event { seq: Seq(9_043), change: Change::Edited(edited.clone()) }, Dialect::NatterV1, out)),
         text(|out| frame::event(&Event { seq: Seq(9_044), change: Change::Deleted(deleted) }, Dialect::NatterV1, out)),
+        text(|out| frame::event(&Event { seq: Seq(9_045), change: Change::Member(added) }, Dialect::NatterV1, out)),
+        text(|out| frame::event(&Event { seq: Seq(9_046), change: Change::Member(removed) }, Dialect::NatterV1, out)),
         utf8(frame::ack(&request_id(), &Ack { seq: Seq(9_043), of: Acked::Changed { message_id: MessageId(1), version: 2 } })),
         utf8(frame::history(Some(&request_id()), &History { messages: vec![changed, tombstone], has_more: true })),
         utf8(frame::history(None, &History::default())),

@@ -3,6 +3,8 @@
 mod harness;
 mod programs;
 
+mod access;
+mod access_matrix;
 mod architecture;
 mod asyncapi;
 mod backup;
@@ -24,6 +26,7 @@ mod prisma;
 mod readme;
 mod resume;
 mod retention;
+mod routing;
 mod seed_client;
 mod settings;
 mod shutdown;

@@ -193,3 +193,41 @@ async fn a_faulty_cursor_is_told_on_the_socket() {
         classic.expect("MESSAGE").await;
     }
 }
+
+/// What is not for a client does not count, up to four times what it may have missed.
+#[rstest]
+#[tokio::test]
+async fn what_others_were_told_is_no_reason_for_a_reset(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let start = Start::on(&database).with_access("deny").env("NATTER_RESUME__MAX_EVENTS", "5").env("NATTER_SERVER__WORKERS", "1");
+    let server = start.listening().await;
+    for (chat, user) in [(1, 1), (2, 1), (2, 2)] {
+        let path = format!("/api/v1/chats/{chat}/members/{user}");
+        assert_eq!(server.backend("PUT", &path, Some(json!({ "role": "member" }))).await.0, 200);
+    }
+    let (mut author, welcome) = Client::natter_v1(&server, 1).await;
+    let log_id = log_id(&welcome);
+    let mut post = async |chat: i64, count: i64| {
+        for _ in 0..count {
+            author.request(crate::harness::new_message(Kind::Chat, chat, 1, "x")).await;
+        }
+    };
+    // Four of chat 2 for user 2, among fourteen that are not for them.
+    post(1, 14).await;
+    post(2, 4).await;
+    let (mut back, _) = Client::resuming(&server, 2, 3, &log_id).await;
+    for seq in 18..=21 {
+        assert_eq!(back.expect("MESSAGE").await["seq"], seq);
+    }
+    assert_eq!(back.expect("RESUMED").await["payload"], json!({ "from": 3, "to": 21 }));
+    // Six are too many, and so are twenty-one of anyone.
+    post(2, 2).await;
+    for since in [3, 0] {
+        let (mut back, _) = Client::resuming(&server, 2, since, &log_id).await;
+        assert_eq!(back.expect("RESET").await["payload"]["reason"], "too_many");
+    }
+    let (mut back, _) = Client::resuming(&server, 2, 19, &log_id).await;
+    for seq in 20..=23 {
+        assert_eq!(back.expect("MESSAGE").await["seq"], seq);
+    }
+}

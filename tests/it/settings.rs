@@ -16,6 +16,8 @@ async fn every_fault_is_reported_at_once_by_key_with_what_is_allowed() {
         .env("NATTER_LIMITS__MESSAGES_PER_SECOND", "0")
         .env("NATTER_LIMITS__CONNECTIONS_PER_USER", "many")
         .env("NATTER_SERVER__TRUSTED_PROXIES", r#"["10.0.0.0/8", "proxy.example"]"#)
+        .env("NATTER_ACCESS__UNLISTED", "closed")
+        .env("NATTER_API__KEYS", "[\"short\"]")
         .env("NATTER_NOWHERE__KEY", "1")
         .env("NATTER_LOG__KEEP_DAYS", "-1")
         .env("NATTER_LOG__KEEP_EVENTS", "all")
@@ -34,6 +36,8 @@ async fn every_fault_is_reported_at_once_by_key_with_what_is_allowed() {
         "server.host (--host): must be an IP address, or localhost",
         "database.url (DATABASE_URL): must be sqlite://PATH",
         "auth.mode (NATTER_AUTH__MODE): must be \"trusted\"",
+        "access.unlisted (NATTER_ACCESS__UNLISTED): must be \"open\" or \"deny\"",
+        "api.keys (NATTER_API__KEYS): each must have 32 or more visible ASCII characters",
         "limits.enabled (NATTER_LIMITS__ENABLED): must be true or false",
         "limits.messages_per_second (NATTER_LIMITS__MESSAGES_PER_SECOND): must be a whole number from 1 to 1000000",
         "limits.connections_per_user (NATTER_LIMITS__CONNECTIONS_PER_USER): must be a whole number from 1 to 10000000",

@@ -1,7 +1,7 @@
 //! The checker that every fault test ends with: what was acknowledged, what each client saw, and what stands in the database are one
 //! history.
 
-use super::{Kind, TestDatabase};
+use super::{Kind, TestDatabase, visibility::Visibility};
 use entity::{ConversationKind, EventKind, events, log_head, messages, support_messages};
 use sea_orm::{EntityTrait, QueryOrder};
 use serde_json::Value;
@@ -36,7 +36,8 @@ pub(crate) struct Seen {
     pub(crate) seq: i64,
     pub(crate) event: EventKind,
     pub(crate) kind: Kind,
-    pub(crate) message_id: i64,
+    /// The message; of a change of membership, the user.
+    pub(crate) subject: i64,
     /// A hash of the content; a deletion has none.
     pub(crate) content: Option<u64>,
 }
@@ -48,16 +49,17 @@ impl Seen {
             "MESSAGE" | "SUPPORT_MESSAGE" => (EventKind::Message, "id"),
             "MESSAGE_EDITED" => (EventKind::MessageEdited, "message_id"),
             "MESSAGE_DELETED" => (EventKind::MessageDeleted, "message_id"),
+            "MEMBER" => (EventKind::Member, "user_id"),
             _ => return None,
         };
         let payload = &frame["payload"];
         let kind = if payload["chat_id"].is_null() { Kind::Support } else { Kind::Chat };
-        let message_id = payload[id].as_i64().expect("a message");
+        let subject = payload[id].as_i64().expect("a message, or a user");
         Some(Self {
             seq: frame["seq"].as_i64().expect("an event has a seq"),
             event,
             kind,
-            message_id,
+            subject,
             content: payload["content"].as_str().map(hash),
         })
     }
@@ -66,6 +68,7 @@ impl Seen {
 /// Everything that one client was told, over all its connections.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClientLog {
+    pub(crate) user: i64,
     /// The last event before its first.
     pub(crate) since: i64,
     pub(crate) seen: Vec<Seen>,
@@ -98,8 +101,9 @@ pub(crate) async fn check(database: &TestDatabase, acked: &[Acked], logs: &[Clie
     };
     assert_eq!(figures, Figures { lost: 0, duplicates: 0, gaps: 0, ..figures }, "acknowledged and not stored: {lost:?}");
     stored.assert_refers_to_its_rows();
-    for (number, log) in logs.iter().enumerate() {
-        stored.assert_told_once_and_in_order(number, log);
+    let visibility = Visibility::of(&stored.log);
+    for log in logs {
+        stored.assert_told_once_and_in_order(&visibility, log);
     }
     figures
 }
@@ -177,18 +181,27 @@ impl Stored {
         assert_eq!(by_log, by_rows, "the log and the rows differ");
     }
 
-    /// What a client saw is the log, from where it began up to the head.
-    fn assert_told_once_and_in_order(&self, client: usize, ClientLog { since, seen }: &ClientLog) {
-        let expected = self.log.iter().filter(|event| event.seq.0 > *since);
-        for (seen, event) in seen.iter().zip(expected) {
-            let told = (seen.seq, seen.event, (seen.kind, seen.message_id));
-            assert_eq!(told, (event.seq.0, event.kind, subject(event)), "client {client} saw another order");
-            let row = &self.rows[&subject(event)];
-            let says_what_is_stored = row.changed || seen.content.is_none_or(|content| content == row.content);
-            assert!(says_what_is_stored, "client {client} was told something else than is stored: {seen:?}");
+    /// What a client saw is the log, from where it began up to the head, without what it might not see. What it might see at one time
+    /// and not at another, it may have seen or not.
+    fn assert_told_once_and_in_order(&self, visibility: &Visibility, ClientLog { user, since, seen }: &ClientLog) {
+        let mut told = seen.iter().peekable();
+        for event in self.log.iter().filter(|event| event.seq.0 > *since) {
+            let Some(seen) = told.next_if(|seen| seen.seq == event.seq.0) else {
+                assert!(!visibility.always(*user, event), "user {user} was not told of {event:?}");
+                continue;
+            };
+            assert!(visibility.might(*user, event), "user {user} was told of what they may not see: {event:?}");
+            assert_eq!(
+                (seen.event, (seen.kind, seen.subject)),
+                (event.kind, subject(event)),
+                "user {user} was told another event"
+            );
+            let row = self.rows.get(&subject(event)).filter(|_| event.kind != EventKind::Member);
+            let says_what_is_stored =
+                row.is_none_or(|row| row.changed || seen.content.is_none_or(|content| content == row.content));
+            assert!(says_what_is_stored, "user {user} was told something else than is stored: {seen:?}");
         }
-        let last = seen.last().map_or(*since, |seen| seen.seq);
-        assert_eq!((seen.len(), last), (usize::try_from(self.head - since).expect("positive"), self.head), "client {client}");
+        assert_eq!(told.next(), None, "user {user} was told twice, in another order, or of what is not in the log");
     }
 }
 
@@ -197,7 +210,8 @@ fn subject(event: &events::Model) -> (Kind, i64) {
         ConversationKind::Chat => Kind::Chat,
         ConversationKind::Support => Kind::Support,
     };
-    (kind, event.message_id.expect("an event has a message").0)
+    let subject = event.message_id.map(|id| id.0).or(event.user_id.map(|id| id.0));
+    (kind, subject.expect("an event has a message or a user"))
 }
 
 fn hash(content: &str) -> u64 {

@@ -40,6 +40,8 @@ pub(crate) struct Tally {
     sent: AtomicU64,
     acked: watch::Sender<u64>,
     unavailable: AtomicU64,
+    /// Messages for conversations that were closed to their senders.
+    denied: AtomicU64,
     /// The longest that anyone waited to be told `unavailable`, in milliseconds.
     longest_refusal: AtomicU64,
     /// Connections that ended.
@@ -85,6 +87,10 @@ impl Tally {
         self.unavailable.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn denied(&self) -> u64 {
+        self.denied.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn longest_refusal(&self) -> Duration {
         Duration::from_millis(self.longest_refusal.load(Ordering::Relaxed))
     }
@@ -113,7 +119,7 @@ impl Crowd {
                 address: address.to_owned(),
                 user,
                 log_id: None,
-                log: ClientLog::default(),
+                log: ClientLog { user, ..ClientLog::default() },
                 at: 0,
                 unanswered: BTreeMap::new(),
                 to_try: BTreeSet::new(),
@@ -132,10 +138,20 @@ impl Crowd {
 
     /// Has every message answered and every client read the whole log. The server must be there.
     pub(crate) async fn disperse(mut self, database: &TestDatabase) -> Outcome {
+        self.settle().await;
+        self.read_to_the_end(database).await
+    }
+
+    /// Has every message answered. The server must be there.
+    pub(crate) async fn settle(&mut self) {
         self.phase.send_replace(Phase::Settling);
         for _ in 0..self.size {
             timeout(PATIENCE, self.settled.recv()).await.expect("every message gets its answer").expect("a client lives");
         }
+    }
+
+    /// Has every client read up to the last event, which must be for all of them.
+    pub(crate) async fn read_to_the_end(mut self, database: &TestDatabase) -> Outcome {
         let head = database.number("SELECT CAST(seq AS BIGINT) FROM log_head").await;
         self.phase.send_replace(Phase::ReadingUpTo(head));
         let mut all = Outcome::default();
@@ -294,10 +310,15 @@ impl CrowdClient {
         self.tally.acked.send_modify(|acked| *acked += 1);
     }
 
-    /// It is tried again with the next beat.
+    /// It is tried again with the next beat, unless the conversation is closed to the sender.
     fn refused(&mut self, frame: &Value) {
-        assert_eq!(frame["payload"]["code"], "unavailable", "{frame}");
         let number = number(frame);
+        if ["not_found", "forbidden"].contains(&frame["payload"]["code"].as_str().expect("a code")) {
+            self.unanswered.remove(&number);
+            self.tally.denied.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        assert_eq!(frame["payload"]["code"], "unavailable", "{frame}");
         if let Some(message) = self.unanswered.get(&number) {
             let waited = u64::try_from(message.tried.elapsed().as_millis()).expect("not that long");
             self.tally.longest_refusal.fetch_max(waited, Ordering::Relaxed);

@@ -9,6 +9,7 @@ pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod schema;
 pub(crate) mod server;
+mod visibility;
 
 pub(crate) use client::Client;
 pub(crate) use crowd::Crowd;
@@ -51,6 +52,14 @@ impl Kind {
         match self {
             Self::Chat => "chat_id",
             Self::Support => "support_chat_id",
+        }
+    }
+
+    /// Its name in the paths of the HTTP API.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::Chat => "chats",
+            Self::Support => "support-chats",
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{PATIENCE, TestDatabase};
 use nix::{sys::signal::Signal, unistd::Pid};
+use serde_json::Value;
 use std::{process::Stdio, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -9,6 +10,9 @@ use tokio::{
     sync::watch,
     time::timeout,
 };
+
+/// The key of the application's backend, where a test gives the server one.
+pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef";
 
 /// A running server; killed when dropped.
 pub(crate) struct Server {
@@ -42,6 +46,11 @@ impl Start {
     /// Without limits on rates and connections: the load is what is tested.
     pub(crate) fn unlimited(self) -> Self {
         self.env("NATTER_LIMITS__ENABLED", "false")
+    }
+
+    /// With a key for the application's backend, and conversations without members open or closed.
+    pub(crate) fn with_access(self, unlisted: &str) -> Self {
+        self.env("NATTER_API__KEYS", &format!("[\"{KEY}\"]")).env("NATTER_ACCESS__UNLISTED", unlisted)
     }
 
     pub(crate) fn arg(mut self, arg: &str) -> Self {
@@ -122,6 +131,26 @@ impl Server {
         (response.status().as_u16(), response.text().await.expect("a body"))
     }
 
+    /// Asks as the application's backend, by [`KEY`]: status and body.
+    pub(crate) async fn backend(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        self.ask(method, path, Some(KEY), body).await
+    }
+
+    /// Asks over HTTP: status and body, null where there is none.
+    pub(crate) async fn ask(&self, method: &str, path: &str, key: Option<&str>, body: Option<Value>) -> (u16, Value) {
+        let method = method.parse().expect("a method");
+        let mut request = reqwest::Client::new().request(method, format!("http://{}{path}", self.address));
+        if let Some(key) = key {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        if let Some(body) = body {
+            request = request.body(body.to_string());
+        }
+        let response = request.send().await.expect("an answer");
+        let status = response.status().as_u16();
+        (status, serde_json::from_str(&response.text().await.expect("a body")).unwrap_or_default())
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.process.id().expect("it runs")
     }
@@ -161,7 +190,8 @@ impl Server {
         self.cpu_ticks() - before
     }
 
-    fn cpu_ticks(&self) -> u64 {
+    /// CPU time that it has used, in ticks of the system's clock (10 ms).
+    pub(crate) fn cpu_ticks(&self) -> u64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("its statistics");
         let after_name = stat.rsplit(") ").next().expect("fields");
         after_name.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().expect("ticks")).sum()

@@ -1,0 +1,9 @@
+//! Who may do what: one pure function over a table, asked by the lane within its transaction, and by everything that reads.
+
+mod action;
+mod membership;
+pub mod policy;
+
+pub use action::Action;
+pub use membership::{Membership, Standing, Unlisted};
+pub use policy::{Denial, Rank, allows};

@@ -1,0 +1,167 @@
+//! Every route, with who may use it. A new one has its line in each of these, or does not compile.
+
+use super::{Site, asyncapi, explain, health, history, members, page, presence, socket};
+use crate::{access::Action, protocol::ConversationKind};
+use ConversationKind::{Chat, Support};
+use actix_web::{
+    HttpRequest, Resource,
+    guard::{self, Guard},
+    http::Method,
+    web::{self, Bytes, Data, Path},
+};
+
+/// A route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Route {
+    /// The upgrade to a WebSocket.
+    Socket,
+    /// The built-in page.
+    Page,
+    /// Every frame, described by a JSON Schema.
+    Asyncapi,
+    /// Whether the process lives.
+    Healthz,
+    /// Whether it takes work.
+    Readyz,
+    /// Who is connected.
+    Presence,
+    /// What someone may do, and why.
+    Explain,
+    /// A page of a conversation.
+    History(ConversationKind),
+    /// A conversation's members.
+    Members(ConversationKind),
+    /// Adds or changes a member.
+    SetMember(ConversationKind),
+    /// Removes a member.
+    RemoveMember(ConversationKind),
+}
+
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Needs {
+    /// Anyone at all.
+    Nothing,
+    /// A user. On the socket, who is none is told so there.
+    User,
+    /// A user or a server key.
+    Caller,
+    /// Whoever may do this in the conversation that the request names.
+    To(Action),
+}
+
+impl Route {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::Socket,
+        Self::Page,
+        Self::Asyncapi,
+        Self::Healthz,
+        Self::Readyz,
+        Self::Presence,
+        Self::Explain,
+        Self::History(Chat),
+        Self::History(Support),
+        Self::Members(Chat),
+        Self::Members(Support),
+        Self::SetMember(Chat),
+        Self::SetMember(Support),
+        Self::RemoveMember(Chat),
+        Self::RemoveMember(Support),
+    ];
+
+    /// Who may use it.
+    #[must_use]
+    pub fn needs(self) -> Needs {
+        match self {
+            Self::Page | Self::Asyncapi | Self::Healthz | Self::Readyz => Needs::Nothing,
+            Self::Socket => Needs::User,
+            Self::Presence => Needs::Caller,
+            Self::Explain => Needs::To(Action::Explain),
+            Self::History(_) => Needs::To(Action::Read),
+            Self::Members(_) => Needs::To(Action::ListMembers),
+            Self::SetMember(_) | Self::RemoveMember(_) => Needs::To(Action::SetMember),
+        }
+    }
+
+    /// How it is asked for.
+    #[must_use]
+    pub fn method(self) -> Method {
+        match self {
+            Self::Socket
+            | Self::Page
+            | Self::Asyncapi
+            | Self::Healthz
+            | Self::Readyz
+            | Self::Presence
+            | Self::Explain
+            | Self::History(_)
+            | Self::Members(_) => Method::GET,
+            Self::SetMember(_) => Method::PUT,
+            Self::RemoveMember(_) => Method::DELETE,
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Socket => "/ws-online-status",
+            Self::Page => "/",
+            Self::Asyncapi => "/asyncapi.json",
+            Self::Healthz => "/healthz",
+            Self::Readyz => "/readyz",
+            Self::Presence => "/api/v1/presence",
+            Self::Explain => "/api/v1/explain",
+            Self::History(Chat) => "/api/v1/chats/{id}/messages",
+            Self::History(Support) => "/api/v1/support-chats/{id}/messages",
+            Self::Members(Chat) => "/api/v1/chats/{id}/members",
+            Self::Members(Support) => "/api/v1/support-chats/{id}/members",
+            Self::SetMember(Chat) | Self::RemoveMember(Chat) => "/api/v1/chats/{id}/members/{user_id}",
+            Self::SetMember(Support) | Self::RemoveMember(Support) => "/api/v1/support-chats/{id}/members/{user_id}",
+        }
+    }
+
+    /// What answers it.
+    fn resource(self) -> Resource {
+        let here = web::resource(self.path());
+        let asked_so = guard::Method(self.method());
+        match self {
+            Self::Socket => web::resource([self.path(), "/ws"]).route(web::get().to(socket::upgrade)),
+            Self::Page => here.guard(asked_so).to(page::page),
+            Self::Asyncapi => here.guard(asked_so).to(asyncapi::asyncapi),
+            Self::Healthz => here.guard(get_or_head()).to(health::healthz),
+            Self::Readyz => here.guard(get_or_head()).to(health::readyz),
+            Self::Presence => here.guard(asked_so).to(presence::presence),
+            Self::Explain => here.guard(asked_so).to(explain::explain),
+            Self::History(kind) => here
+                .guard(asked_so)
+                .to(move |request: HttpRequest, id: Path<String>, site: Data<Site>| history::page(kind, request, id, site)),
+            Self::Members(kind) => here
+                .guard(asked_so)
+                .to(move |request: HttpRequest, id: Path<String>, site: Data<Site>| members::list(kind, request, id, site)),
+            Self::SetMember(kind) => here.guard(asked_so).to(
+                move |request: HttpRequest, ids: Path<(String, String)>, site: Data<Site>, body: Bytes| {
+                    members::set(kind, request, ids, site, body)
+                },
+            ),
+            Self::RemoveMember(kind) => {
+                here.guard(asked_so).to(move |request: HttpRequest, ids: Path<(String, String)>, site: Data<Site>| {
+                    members::remove(kind, request, ids, site)
+                })
+            }
+        }
+    }
+}
+
+/// Monitors ask with HEAD, too.
+fn get_or_head() -> impl Guard {
+    guard::Any(guard::Get()).or(guard::Head())
+}
+
+/// All routes.
+pub fn routes(config: &mut web::ServiceConfig) {
+    for route in Route::ALL {
+        config.service(route.resource());
+    }
+}
