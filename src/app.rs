@@ -1,5 +1,6 @@
 //! The composition root: the only place where the parts meet.
 
+mod identity;
 mod workers;
 
 use crate::{
@@ -7,9 +8,9 @@ use crate::{
     clock::Clock,
     delivery::Drain,
     http::{Connections, Site},
-    protocol::Committed,
+    protocol::{Committed, Revocations},
     server::{ChatServer, Publish},
-    settings::{AuthMode, Settings},
+    settings::Settings,
     store::{OpenError, Store},
 };
 use actix::{Actor, Addr, Arbiter, Recipient};
@@ -17,6 +18,7 @@ use actix_server::ServerHandle;
 use actix_web::web::Data;
 use anyhow::Context;
 use futures_util::{FutureExt, future::join_all};
+pub use identity::development_token;
 use std::{
     net::{SocketAddr, TcpListener},
     sync::{
@@ -27,7 +29,7 @@ use std::{
 };
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     task::JoinHandle,
     time::{Instant, sleep, timeout, timeout_at},
 };
@@ -59,7 +61,11 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     };
     let address = SocketAddr::new(settings.server.host, settings.server.port);
     let listener = workers::listen_on(address).with_context(|| format!("can't listen on {address}"))?;
-    let running = Running::start(settings, store, listener)?;
+    let revocations = tokio::select! {
+        revocations = store.revocations() => revocations.context("can't read whose tokens were revoked")?,
+        () = stop.received() => return Ok(()),
+    };
+    let running = Running::start(settings, store, revocations, listener)?;
     log::info!("natter {} listens on http://{}", env!("CARGO_PKG_VERSION"), running.address);
     stop.received().await;
     running.stop().await
@@ -81,12 +87,7 @@ async fn open(settings: &Settings) -> Result<Store, OpenError> {
 }
 
 fn warn_of(settings: &Settings, descriptors: u64) {
-    match settings.auth.mode {
-        AuthMode::Trusted => log::warn!(
-            "auth.mode is \"trusted\": whoever can connect to {} can be any user. For development only",
-            settings.server.host
-        ),
-    }
+    identity::warn_of(settings);
     if descriptors < settings.server.max_connections as u64 {
         log::warn!(
             "at most {descriptors} files may be open, fewer than server.max_connections = {}",
@@ -129,12 +130,17 @@ struct Running {
 }
 
 impl Running {
-    fn start(settings: &Settings, store: Store, listener: TcpListener) -> anyhow::Result<Self> {
+    fn start(settings: &Settings, store: Store, revocations: Revocations, listener: TcpListener) -> anyhow::Result<Self> {
         let clock = Clock::system();
+        let (revocations, revoked) = watch::channel(revocations);
         let head = store.head();
         let (writer, lane) = store.lane(settings.database.queue, clock);
         // A thread of its own: the main one waits, blocked, until the workers have started, and they wait for the server.
         let thread = Arbiter::new();
+        let (gate, fetcher) = identity::gate(settings, revoked, clock)?;
+        if let Some(fetcher) = fetcher {
+            thread.spawn(fetcher.run());
+        }
         let chat = Chat::new(writer, store.reader(), clock);
         let chat_server = ChatServer::start_in_arbiter(&thread.handle(), move |_| ChatServer::new(chat, head.seq));
         let (stop_lane, lane_is_stopped) = oneshot::channel::<()>();
@@ -149,6 +155,9 @@ impl Running {
             store,
             reader: reader.clone(),
             inspect: chat_server.clone().recipient(),
+            gate,
+            revocations,
+            clock,
             connections: Arc::new(Connections::new(max_connections)),
             draining: AtomicBool::new(false),
         });

@@ -3,6 +3,7 @@
 // In the order of dependency: a module uses only those above it. `tests/it/architecture.rs` holds them to it.
 pub mod protocol;
 pub mod clock;
+pub mod identity;
 pub mod store;
 pub mod chat;
 pub mod delivery;

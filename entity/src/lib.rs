@@ -6,6 +6,7 @@ pub mod kind;
 pub mod log_head;
 pub mod message_versions;
 pub mod messages;
+pub mod revocations;
 pub mod support_messages;
 pub mod timestamp;
 

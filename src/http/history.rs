@@ -32,7 +32,7 @@ pub(super) async fn support_history(request: HttpRequest, id: Path<String>, site
 }
 
 async fn page(kind: ConversationKind, request: &HttpRequest, id: &str, site: &Site) -> Result<HttpResponse, Problem> {
-    identity::caller(request)?;
+    identity::principal(request)?;
     let id = ConversationId(id_parameter("id", id)?);
     let query = GetHistory::new(Conversation { kind, id }, parameters(request)?)?;
     Ok(HttpResponse::Ok().json(chat::history(&site.reader, &query).await?))

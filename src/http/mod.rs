@@ -2,6 +2,8 @@
 
 mod asyncapi;
 mod connections;
+mod credentials;
+pub mod gate;
 mod handshake;
 mod health;
 mod history;
@@ -9,6 +11,7 @@ mod identity;
 mod page;
 mod presence;
 mod problem;
+mod revocation;
 mod socket;
 pub mod takeover;
 
@@ -16,6 +19,9 @@ pub use connections::Connections;
 pub use socket::SessionPort;
 
 use crate::{
+    clock::Clock,
+    identity::Gate,
+    protocol::Revocations,
     server::Inspect,
     store::{Reader, Store},
 };
@@ -28,6 +34,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
+use tokio::sync::watch;
 
 /// What the routes need; one for all workers.
 pub struct Site {
@@ -37,6 +44,12 @@ pub struct Site {
     pub reader: Reader,
     /// Asked who is connected.
     pub inspect: Recipient<Inspect>,
+    /// Decides who a request comes from.
+    pub gate: Gate,
+    /// Whose tokens were revoked; whoever checks tokens or has sessions hears of it at once.
+    pub revocations: watch::Sender<Revocations>,
+    /// Tells when something was revoked.
+    pub clock: Clock,
     /// How many sockets there are, and may be.
     pub connections: Arc<Connections>,
     /// Set once the server is going away.
@@ -51,6 +64,9 @@ impl Site {
     }
 }
 
+/// The addresses of the WebSocket.
+const SOCKETS: [&str; 2] = ["/ws-online-status", "/ws"];
+
 /// Monitors ask with HEAD, too.
 fn get_or_head() -> impl Guard {
     guard::Any(guard::Get()).or(guard::Head())
@@ -59,12 +75,13 @@ fn get_or_head() -> impl Guard {
 /// All routes.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(web::resource(["/ws-online-status", "/ws"]).route(web::get().to(socket::upgrade)))
+        .service(web::resource(SOCKETS).route(web::get().to(socket::upgrade)))
         .route("/", web::get().to(page::page))
         .route("/asyncapi.json", web::get().to(asyncapi::asyncapi))
         .route("/healthz", web::route().guard(get_or_head()).to(health::healthz))
         .route("/readyz", web::route().guard(get_or_head()).to(health::readyz))
         .route("/api/v1/chats/{id}/messages", web::get().to(history::chat_history))
         .route("/api/v1/support-chats/{id}/messages", web::get().to(history::support_history))
-        .route("/api/v1/presence", web::get().to(presence::presence));
+        .route("/api/v1/presence", web::get().to(presence::presence))
+        .route("/api/v1/users/{id}/revoke", web::post().to(revocation::revoke));
 }

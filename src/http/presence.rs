@@ -18,7 +18,7 @@ struct Online {
 }
 
 pub(super) async fn presence(request: HttpRequest, site: Data<Site>) -> Result<HttpResponse, Problem> {
-    identity::caller(&request)?;
+    identity::principal(&request)?;
     let inspection = site.inspect.send(Inspect).await.map_err(|_| Problem::unavailable("the server is busy: try again"))?;
     let user = |(user, sessions): (crate::protocol::UserId, u32)| Online { user_id: user.0, status: "online", sessions };
     Ok(HttpResponse::Ok().json(Presence { users: inspection.users.into_iter().map(user).collect() }))

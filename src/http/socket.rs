@@ -2,7 +2,7 @@
 
 use super::{Site, handshake, identity, problem::Problem, takeover::OnUpgrade};
 use crate::{
-    protocol::{Deflate, Dialect, Refusal, deflate, session::NATTER_V1},
+    protocol::{Deflate, Dialect, Grant, Refusal, deflate, session::NATTER_V1},
     session::{Identity, Port, Session, turn_away},
 };
 use actix_web::{
@@ -48,12 +48,12 @@ pub(super) async fn upgrade(request: HttpRequest, site: Data<Site>) -> Result<Ht
 
 /// Who connects, and where they stopped.
 fn identify(request: &HttpRequest, dialect: Dialect, deflate: Option<Deflate>) -> Result<Identity, Refusal> {
-    let caller = identity::caller(request)?;
+    let Grant { caller, validity } = identity::grant(request)?;
     let cursor = match dialect {
         Dialect::Classic => None,
         Dialect::NatterV1 => identity::cursor(request)?,
     };
-    Ok(Identity { caller, dialect, deflate, cursor })
+    Ok(Identity { caller, validity, dialect, deflate, cursor })
 }
 
 /// What extensions the client offers.

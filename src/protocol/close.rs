@@ -28,6 +28,8 @@ pub enum CloseCode {
     SlowConsumer,
     /// No sign of life within the heartbeat.
     NoPong,
+    /// The session's token has ended, and no newer one came.
+    TokenExpired,
 }
 
 impl CloseCode {
@@ -46,6 +48,7 @@ impl CloseCode {
             Self::Unauthorized => 4001,
             Self::SlowConsumer => 4100,
             Self::NoPong => 4201,
+            Self::TokenExpired => 4203,
         }
     }
 
@@ -65,6 +68,7 @@ impl CloseCode {
             Self::Unauthorized => "who you are is missing or invalid",
             Self::SlowConsumer => "slow consumer: you did not read what you were sent",
             Self::NoPong => "no pong",
+            Self::TokenExpired => "token expired: reconnect with a new one and resume",
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     delivery::Hub,
     protocol::{
-        Caller, Deflate, Dialect, Limits, Seq, SessionKey, Share, UserId,
+        Caller, Deflate, Dialect, Grant, Limits, Refusal, Seq, SessionKey, Share, Token, UserId, Validity,
         command::Request,
         resume::{Cursor, Missed},
     },
@@ -18,6 +18,8 @@ use uuid::Uuid;
 pub struct Identity {
     /// The user, and as what.
     pub caller: Caller,
+    /// For how long that holds.
+    pub validity: Validity,
     /// Which frames they are sent.
     pub dialect: Dialect,
     /// Whether and how messages are compressed, in both directions.
@@ -36,6 +38,8 @@ pub struct Port {
     pub disconnect: Recipient<Disconnect>,
     /// Where the session registers to be sent what is committed.
     pub hub: Rc<Hub>,
+    /// Checks a newer token.
+    pub tokens: Rc<dyn CheckToken>,
     /// The log's name, for `WELCOME`.
     pub log_id: Uuid,
     /// Reads what a session missed.
@@ -50,6 +54,12 @@ pub struct Port {
     pub compression: bool,
     /// Bytes that may wait for a peer that does not read; more closes it with 4100.
     pub outbox_bytes: usize,
+}
+
+/// Checks the newer token of a session.
+pub trait CheckToken {
+    /// Who the token's user is, or why it is refused.
+    fn check(&self, token: Token) -> LocalBoxFuture<'static, Result<Grant, Refusal>>;
 }
 
 /// Reads the log for a session that comes back.

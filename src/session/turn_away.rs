@@ -23,7 +23,17 @@ pub fn turn_away(stream: TcpStream, refusal: Refusal, permit: Box<dyn Any>) {
 
 /// Who the client is, or what it asked for.
 fn code(refusal: &Refusal) -> CloseCode {
-    if refusal.code == ErrorCode::Unauthorized { CloseCode::Unauthorized } else { CloseCode::Policy }
+    match refusal.code {
+        ErrorCode::Unauthorized | ErrorCode::SenderMismatch => CloseCode::Unauthorized,
+        ErrorCode::Unavailable => CloseCode::TryAgainLater,
+        ErrorCode::InvalidJson
+        | ErrorCode::UnknownType
+        | ErrorCode::InvalidField
+        | ErrorCode::Forbidden
+        | ErrorCode::NotFound
+        | ErrorCode::Conflict
+        | ErrorCode::Internal => CloseCode::Policy,
+    }
 }
 
 async fn farewell(mut stream: TcpStream, refusal: &Refusal) -> std::io::Result<()> {

@@ -1,5 +1,6 @@
 //! What an operator can set: one struct a file, read from four layers, with every fault reported at once.
 
+mod api;
 mod auth;
 mod database;
 mod limits;
@@ -8,7 +9,8 @@ mod resume;
 mod server;
 mod source;
 
-pub use auth::{Auth, AuthMode};
+pub use api::Api;
+pub use auth::{Auth, AuthMode, Secret};
 pub use database::DatabaseSettings;
 pub use limits::LimitSettings;
 pub use logging::Logging;
@@ -28,6 +30,8 @@ pub struct Settings {
     pub database: DatabaseSettings,
     /// `[auth]`
     pub auth: Auth,
+    /// `[api]`
+    pub api: Api,
     /// `[limits]`
     pub limits: LimitSettings,
     /// `[resume]`
@@ -48,6 +52,7 @@ impl Settings {
         let server = ServerSettings::read(&mut source);
         let database = DatabaseSettings::read(&mut source);
         let auth = Auth::read(&mut source, &server);
+        let api = Api::read(&mut source, &server);
         let limits = LimitSettings::read(&mut source);
         if database.queue.batch_bytes > limits.outbox_bytes / 4 {
             source.fault(
@@ -59,7 +64,7 @@ impl Settings {
         let logging = Logging::read(&mut source);
         let effective = source.effective();
         source.finish()?;
-        Ok(Self { server, database, auth, limits, resume, logging, effective })
+        Ok(Self { server, database, auth, api, limits, resume, logging, effective })
     }
 
     /// The settings in force as a TOML document, with secrets masked.
@@ -75,9 +80,19 @@ impl Settings {
                 let _ = writeln!(document, "{gap}[{section}]");
                 current = section;
             }
-            let value = if key == "database.url" { format!("{:?}", self.database.url.to_string()) } else { value.clone() };
+            let value = self.shown(key, value);
             let _ = writeln!(document, "{name} = {value}");
         }
         document
+    }
+
+    /// A value as everyone may read it.
+    fn shown(&self, key: &str, value: &str) -> String {
+        match key {
+            "database.url" => format!("{:?}", self.database.url.to_string()),
+            "auth.hs256_secret" if value != "\"\"" => "\"***\"".to_owned(),
+            "api.keys" if value != "[]" => "[\"***\"]".to_owned(),
+            _ => value.to_owned(),
+        }
     }
 }

@@ -170,6 +170,44 @@ impl Source {
         String::new()
     }
 
+    /// A text that may be left empty.
+    pub(super) fn optional_text(&mut self, key: &str) -> Option<String> {
+        Some(self.text(key)).filter(|text| !text.is_empty())
+    }
+
+    /// A text that stands in the setting itself or, so that it need not stand in the environment, in the file that `…_file` names.
+    /// The line's end at the end of the file does not count.
+    pub(super) fn text_or_file(&mut self, key: &str) -> Option<String> {
+        let file_key = format!("{key}_file");
+        match (self.optional_text(key), self.optional_text(&file_key)) {
+            (text, None) => text,
+            (Some(_), Some(_)) => {
+                self.fault(&file_key, format!("must not be set beside {key}"));
+                None
+            }
+            (None, Some(path)) => match std::fs::read_to_string(&path) {
+                Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()).filter(|text| !text.is_empty()),
+                Err(error) => {
+                    self.fault(&file_key, format!("must be a file with the text of {key}: {error}"));
+                    None
+                }
+            },
+        }
+    }
+
+    /// A list of texts, none of them empty.
+    pub(super) fn list(&mut self, key: &str) -> Vec<String> {
+        let text = |value: Value| value.into_string().filter(|text| !text.is_empty());
+        let texts = match self.value(key) {
+            Some(Value::Array(_, values)) => values.into_iter().map(text).collect(),
+            _ => None,
+        };
+        texts.unwrap_or_else(|| {
+            self.fault(key, "must be a list of strings: [\"one\", \"another\"]");
+            Vec::new()
+        })
+    }
+
     /// A text that is parsed; what is allowed is said by the parser's error.
     pub(super) fn parsed<T: FromStr<Err: fmt::Display>>(&mut self, key: &str) -> Option<T> {
         match self.text(key).parse() {
@@ -186,6 +224,7 @@ impl Source {
         let shown = |value: Value| match value {
             Value::String(_, text) => format!("{text:?}"),
             Value::Bool(_, value) => value.to_string(),
+            Value::Array(_, values) => format!("{:?}", values.iter().filter_map(Value::as_str).collect::<Vec<_>>()),
             other => other.to_i128().map_or_else(String::new, |number| number.to_string()),
         };
         self.known.iter().filter_map(|key| Some((key.clone(), shown(self.value(key)?)))).collect()

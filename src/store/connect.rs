@@ -28,10 +28,10 @@ const STATEMENT_CACHE: usize = 512;
 /// The open database.
 #[derive(Debug)]
 pub struct Store {
-    writer: DatabaseConnection,
+    pub(super) writer: DatabaseConnection,
     /// How the writer was connected.
     writing: ConnectOptions,
-    readers: DatabaseConnection,
+    pub(super) readers: DatabaseConnection,
     head: Head,
     /// On SQLite: nobody else may serve this file while we do.
     _lock: Option<FileLock>,

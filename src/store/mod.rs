@@ -17,6 +17,7 @@ mod outage;
 mod patience;
 mod post;
 mod reader;
+mod revocation;
 mod table;
 mod url;
 mod writer;

@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 
 /// The modules in the order of dependency, with those each may use beside itself.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("clock", &["protocol"]),
     ("protocol", &[]),
+    ("identity", &["clock", "protocol"]),
     ("store", &["clock", "protocol"]),
     ("chat", &["clock", "protocol", "store"]),
-    ("delivery", &["protocol"]),
+    ("delivery", &["clock", "protocol"]),
     ("session", &["protocol", "delivery"]),
     ("server", &["protocol", "chat", "delivery", "session"]),
-    ("http", &["protocol", "store", "chat", "server", "session"]),
-    ("settings", &["protocol", "store"]),
-    ("app", &["clock", "protocol", "store", "chat", "delivery", "session", "server", "http", "settings"]),
+    ("http", &["clock", "identity", "protocol", "store", "chat", "server", "session"]),
+    ("settings", &["identity", "protocol", "store"]),
+    ("app", &["clock", "identity", "protocol", "store", "chat", "delivery", "session", "server", "http", "settings"]),
 ];
 
 fn source_files(folder: &Path) -> Vec<PathBuf> {
@@ -91,7 +92,7 @@ fn only_the_store_names_the_database_and_only_shells_name_actix() {
     for (name, path, text) in modules() {
         let names = |word: &str| text.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(word));
         assert!(name == "store" || !names("sea_orm"), "{} names sea_orm", path.display());
-        let pure = ["clock", "protocol", "store", "chat", "settings"].contains(&name.as_str());
+        let pure = ["clock", "identity", "protocol", "store", "chat", "settings"].contains(&name.as_str());
         assert!(!pure || !names("actix"), "{} names actix", path.display());
     }
 }
