@@ -109,21 +109,31 @@ impl Fetcher {
         let mut waiting = None;
         loop {
             let begun = Instant::now();
-            match self.fetch().await {
-                Ok(keys) => {
-                    log::info!("fetched {} keys from {}", keys.len(), self.url);
-                    self.fetched.send_replace(Some(keys));
-                }
-                Err(error) => log::error!("the keys that tokens are checked with can't be fetched from {}: {error}", self.url),
-            }
+            let is_fetched = self.refresh().await;
             drop(waiting.take());
-            let (pause, until) = if self.fetched.borrow().is_some() { (between, oldest) } else { (first_wait, first_wait) };
+            let pause = if self.fetched.borrow().is_some() { between } else { first_wait };
+            let until = if is_fetched { oldest } else { pause };
             first_wait = (first_wait * 2).min(between);
             waiting = match self.wait(begun + pause, begun + until).await {
                 Wake::Asked(done) => Some(done),
                 Wake::Old => None,
                 Wake::Over => return,
             };
+        }
+    }
+
+    /// Fetches; where that fails, the keys stay that were there before.
+    async fn refresh(&self) -> bool {
+        match self.fetch().await {
+            Ok(keys) => {
+                log::info!("fetched {} keys from {}", keys.len(), self.url);
+                self.fetched.send_replace(Some(keys));
+                true
+            }
+            Err(error) => {
+                log::error!("the keys that tokens are checked with can't be fetched from {}: {error}", self.url);
+                false
+            }
         }
     }
 
