@@ -111,6 +111,8 @@ impl Fetcher {
             let begun = Instant::now();
             let is_fetched = self.refresh().await;
             drop(waiting.take());
+            // Whoever asked meanwhile has what they asked for.
+            while self.asked.try_recv().is_ok() {}
             let pause = if self.fetched.borrow().is_some() { between } else { first_wait };
             let until = if is_fetched { oldest } else { pause };
             first_wait = (first_wait * 2).min(between);
