@@ -70,7 +70,10 @@ impl Client {
             request.headers_mut().append(*name, value.parse().expect("a header"));
         }
         match timeout(PATIENCE, connect_async(request)).await.expect("an answer") {
-            Ok((socket, _)) => Ok(Self { socket, user }),
+            Ok((socket, response)) => {
+                let is_agreed = response.headers().contains_key("sec-websocket-protocol");
+                Ok(Self { socket, user, dialect: if is_agreed { From::NatterV1 } else { From::Classic } })
+            }
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(error) => panic!("neither a WebSocket nor an answer: {error}"),
         }
