@@ -19,7 +19,7 @@ use natter::{
     http::takeover::{self, OnUpgrade},
     limits::Network,
     protocol::{
-        Caller, Deflate, Dialect, Role, UserId, deflate,
+        Caller, Deflate, Dialect, Role, UserId, Validity, deflate,
         websocket::{self, Opcode},
     },
     session::{Bounds, Connection, Halt, Identity, Message, Outbox},
@@ -85,13 +85,9 @@ async fn upgrade(request: HttpRequest) -> Result<HttpResponse, actix_web::Error>
 
 async fn echo(stream: TcpStream, early: &mut [u8], deflate: Option<Deflate>) {
     let network = Network::of(Ipv4Addr::LOCALHOST.into());
-    let identity = Identity {
-        caller: Caller { user: UserId(1), role: Role::User },
-        network,
-        dialect: Dialect::Classic,
-        deflate,
-        cursor: None,
-    };
+    let caller = Caller { user: UserId(1), role: Role::User };
+    let validity = Validity::default();
+    let identity = Identity { caller, validity, network, dialect: Dialect::Classic, deflate, cursor: None };
     let bounds = Bounds { message_bytes: MESSAGE_BYTES, fragments: FRAGMENTS, deflate: deflate.is_some() };
     let outbox = Outbox::new(stream, identity, 2 * MESSAGE_BYTES);
     let mut connection = Connection::new(Rc::clone(&outbox));

@@ -1,5 +1,6 @@
 //! The composition root: the only place where the parts meet.
 
+mod identity;
 mod workers;
 
 use crate::{
@@ -7,11 +8,11 @@ use crate::{
     chat::Chat,
     clock::Clock,
     delivery::Drain,
-    http::{Bounds, Connections, ServerKeys, Site},
+    http::{Bounds, Connections, Site},
     limits::Limiter,
-    protocol::Committed,
+    protocol::{Committed, Revocations},
     server::{ChatServer, Publish},
-    settings::{AuthMode, Settings},
+    settings::Settings,
     store::{BrokenLog, OpenError, Store},
 };
 use actix::{Actor, Addr, Arbiter, Recipient};
@@ -19,6 +20,7 @@ use actix_server::ServerHandle;
 use actix_web::web::Data;
 use anyhow::Context;
 use futures_util::{FutureExt, future::join_all};
+pub use identity::development_token;
 use std::{
     net::{SocketAddr, TcpListener},
     sync::{
@@ -29,7 +31,7 @@ use std::{
 };
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     task::JoinHandle,
     time::{Instant, sleep, timeout, timeout_at},
 };
@@ -62,7 +64,11 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     adopt(settings, &store).await?;
     let address = SocketAddr::new(settings.server.host, settings.server.port);
     let listener = workers::listen_on(address).with_context(|| format!("can't listen on {address}"))?;
-    let mut running = Running::start(settings, store, listener).await?;
+    let revocations = tokio::select! {
+        revocations = store.revocations() => revocations.context("can't read whose tokens were revoked")?,
+        () = stop.received() => return Ok(()),
+    };
+    let mut running = Running::start(settings, store, revocations, listener).await?;
     log::info!("natter {} listens on http://{}", env!("CARGO_PKG_VERSION"), running.address);
     let broken = tokio::select! {
         () = stop.received() => None,
@@ -103,12 +109,7 @@ async fn adopt(settings: &Settings, store: &Store) -> anyhow::Result<()> {
 }
 
 fn warn_of(settings: &Settings, descriptors: u64) {
-    match settings.auth.mode {
-        AuthMode::Trusted => log::warn!(
-            "auth.mode is \"trusted\": whoever can connect to {} can be any user. For development only",
-            settings.server.host
-        ),
-    }
+    identity::warn_of(settings);
     if descriptors < settings.server.max_connections as u64 {
         log::warn!(
             "at most {descriptors} files may be open, fewer than server.max_connections = {}",
@@ -153,12 +154,17 @@ struct Running {
 }
 
 impl Running {
-    async fn start(settings: &Settings, store: Store, listener: TcpListener) -> anyhow::Result<Self> {
+    async fn start(settings: &Settings, store: Store, revocations: Revocations, listener: TcpListener) -> anyhow::Result<Self> {
         let clock = Clock::system();
+        let (revocations, revoked) = watch::channel(revocations);
         let (head, unlisted) = (store.head(), settings.access.unlisted);
         let (writer, lane) = store.lane(settings.database.queue, settings.log.retention, unlisted, clock).await?;
         // A thread of its own: the main one waits, blocked, until the workers have started, and they wait for the server.
         let thread = Arbiter::new();
+        let (gate, fetcher) = identity::gate(settings, revoked, clock)?;
+        if let Some(fetcher) = fetcher {
+            thread.spawn(fetcher.run());
+        }
         let chat = Chat::new(writer.clone(), store.reader(unlisted), clock);
         let (life, chat_server_is_gone) = oneshot::channel();
         let chat_server = ChatServer::start_in_arbiter(&thread.handle(), move |_| ChatServer::new(chat, head.seq, life));
@@ -175,8 +181,10 @@ impl Running {
             store,
             reader: reader.clone(),
             writer,
-            keys: ServerKeys::new(&settings.api.keys),
             inspect: chat_server.clone().recipient(),
+            gate,
+            revocations,
+            clock,
             connections: Arc::new(Connections::new(bounds(settings))),
             limiter: Arc::clone(&limiter),
             trusted_proxies: settings.server.trusted_proxies.clone(),

@@ -7,6 +7,7 @@ use natter::{
     clock::Clock,
     demo::{self, Demo},
     logging,
+    protocol::{Caller, Role, UserId, fields::MAX_ID},
     settings::{Overrides, Settings},
     store::{
         backup::{backup, rename_log, restore},
@@ -42,6 +43,7 @@ Examples:
   natter                                               serve with the defaults
   natter --port 8080 --database-url postgres://user:password@localhost/app
   natter --config natter.toml check-config             what is in force, and every fault at once
+  natter token --user 7 --role agent --expires 1h      a token for development, where auth.hs256_secret is set
 
 Settings come from the defaults, then --config FILE, then the environment (NATTER_SECTION__KEY, for instance
 NATTER_SERVER__PORT=8080; HOST, PORT, DATABASE_URL and RUST_LOG work too), then these flags.
@@ -102,6 +104,18 @@ enum Command {
     /// Fill an empty database with conversations to look at, or a million messages to measure with
     #[command(long_about = DEMO_HELP, after_help = DEMO_EXAMPLES)]
     Demo(Demo),
+    /// Print a token for development, signed with `auth.hs256_secret`
+    Token {
+        /// The user's id
+        #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..=MAX_ID))]
+        user: i64,
+        /// user, agent or admin
+        #[arg(long, default_value = "user")]
+        role: Role,
+        /// For how long it holds: 90s, 1h, 30days
+        #[arg(long, value_name = "TIME", default_value = "1h")]
+        expires: humantime::Duration,
+    },
     /// Print the settings in force, secrets masked, or every fault; exit code 78 where there is one
     CheckConfig,
 }
@@ -167,6 +181,10 @@ async fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
         Command::Restore { file } => {
             let log_id = restore(&settings.database.url, &file).await?;
             print(&format!("restored {} from {}; its log is {log_id} now\n", settings.database.url, file.display()))
+        }
+        Command::Token { user, role, expires } => {
+            let caller = Caller { user: UserId(user), role };
+            print(&format!("{}\n", app::development_token(settings, caller, expires.into())?))
         }
         Command::RenameLog => print(&format!("the log is {} now\n", rename_log(&settings.database.url).await?)),
         Command::Migrate { direction } => {

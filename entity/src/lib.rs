@@ -7,6 +7,7 @@ pub mod log_head;
 pub mod members;
 pub mod message_versions;
 pub mod messages;
+pub mod revocations;
 pub mod support_messages;
 pub mod timestamp;
 

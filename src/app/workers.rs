@@ -2,11 +2,12 @@
 
 use crate::{
     delivery::{Drain, Hub, hub::HubActor},
-    http::{SessionPort, Site, routes, takeover},
+    http::{SessionPort, Site, gate, routes, takeover},
+    identity::Mode,
     limits::Limiter,
-    protocol::{Caller, Seq, resume::Missed},
+    protocol::{Caller, ErrorCode, Grant, Refusal, Seq, Token, resume::Missed},
     server::{AddHub, ChatServer},
-    session::{MissedEvents, Port, Unreadable},
+    session::{CheckToken, MissedEvents, Port, Unreadable},
     settings::LimitSettings,
     store::{Reader, StoreError},
 };
@@ -16,7 +17,7 @@ use actix_http::{HttpService, Request, Response, body::BoxBody, h1::Codec};
 use actix_rt::net::TcpStream;
 use actix_server::Server;
 use actix_service::{IntoService, IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service, map_config};
-use actix_web::{App, dev::AppConfig, web::Data};
+use actix_web::{App, dev::AppConfig, middleware::from_fn, web::Data};
 use futures_util::future::LocalBoxFuture;
 use socket2::{Domain, Socket, Type};
 use std::{
@@ -103,7 +104,7 @@ impl Workers {
         InitError = (),
         Service: 'static,
     > + use<> {
-        let app = App::new().app_data(self.site.clone()).configure(routes);
+        let app = App::new().app_data(self.site.clone()).configure(routes).wrap(from_fn(gate::pass));
         let app = match port {
             Some(port) => app.app_data(port),
             None => app,
@@ -125,7 +126,8 @@ impl Workers {
     /// Starts this thread's hub and has it told of what is committed from now on.
     async fn port(&self) -> Result<Port, actix::MailboxError> {
         let hub = Rc::new(Hub::new());
-        let actor = HubActor(Rc::clone(&hub)).start();
+        let revocations = self.site.revocations.subscribe();
+        let actor = HubActor { hub: Rc::clone(&hub), clock: self.site.clock, revocations }.start();
         let place = self.chat_server.send(AddHub(actor.clone().recipient())).await?;
         hub.take_place(place.index, place.head);
         // Nobody listens once the server is on its way out.
@@ -135,6 +137,7 @@ impl Workers {
             connect: self.chat_server.clone().recipient(),
             disconnect: self.chat_server.clone().recipient(),
             hub,
+            tokens: Rc::new(Tokens(self.site.clone())),
             log_id: self.log_id,
             log: Rc::new(Log(self.reader.clone())),
             max_missed: self.max_missed,
@@ -143,6 +146,21 @@ impl Workers {
             fragments: self.limits.fragments,
             compression: self.compression,
             outbox_bytes: self.limits.outbox_bytes,
+        })
+    }
+}
+
+/// The gate, as a session asks it about a newer token.
+struct Tokens(Data<Site>);
+
+impl CheckToken for Tokens {
+    fn check(&self, token: Token) -> LocalBoxFuture<'static, Result<Grant, Refusal>> {
+        let site = self.0.clone();
+        Box::pin(async move {
+            match &site.gate.mode {
+                Mode::Jwt(verifier) => Ok(verifier.verify(&token).await?),
+                Mode::Trusted => Err(Refusal::new(ErrorCode::Conflict, "auth.mode is \"trusted\": there are no tokens")),
+            }
         })
     }
 }

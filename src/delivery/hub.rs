@@ -1,15 +1,20 @@
 //! One hub a worker thread: the outboxes of that worker's sessions, and the actor that brings them what was committed.
 
 use super::{Batch, Reply, addressees::Addressees};
-use crate::protocol::{Caller, CloseCode, Encoding, Seq, SessionKey, Share};
-use actix::{Actor, AsyncContext, Context, Handler, Message};
+use crate::{
+    clock::Clock,
+    protocol::{Caller, CloseCode, Encoding, Revocations, Seq, SessionKey, Share, Timestamp},
+};
+use actix::{Actor, ActorStreamExt, AsyncContext, Context, Handler, Message, fut::wrap_stream};
 use bytes::Bytes;
+use futures_util::{Stream, stream};
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
     sync::Arc,
     time::Duration,
 };
+use tokio::sync::watch;
 
 /// How often a hub looks after its sessions' liveness and deadlines: one timer a worker, none a session.
 pub const SWEEP: Duration = Duration::from_secs(1);
@@ -40,6 +45,9 @@ pub trait Subscriber {
 
     /// One [`SWEEP`] has passed.
     fn tick(&self);
+
+    /// Ends the session if who it is holds no more.
+    fn review(&self, now: Timestamp, revocations: &Revocations);
 }
 
 /// The sessions of one worker.
@@ -205,14 +213,42 @@ impl Drop for Registration {
 }
 
 /// The actor round a [`Hub`].
-pub struct HubActor(pub Rc<Hub>);
+pub struct HubActor {
+    /// The sessions.
+    pub hub: Rc<Hub>,
+    /// Tells whose token has ended.
+    pub clock: Clock,
+    /// Whose tokens were revoked.
+    pub revocations: watch::Receiver<Revocations>,
+}
+
+impl HubActor {
+    fn sweep(&self) {
+        self.hub.for_each(|subscriber| subscriber.tick());
+        self.review();
+    }
+
+    fn review(&self) {
+        let (now, revocations) = (self.clock.now(), self.revocations.borrow());
+        self.hub.for_each(|subscriber| subscriber.review(now, &revocations));
+    }
+
+    /// Resolves with each revocation.
+    fn revoked(&self) -> impl Stream<Item = ()> + use<> {
+        stream::unfold(self.revocations.clone(), |mut revocations| async {
+            revocations.changed().await.ok().map(|()| ((), revocations))
+        })
+    }
+}
 
 impl Actor for HubActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
-        ctx.run_interval(SWEEP, |actor, _| actor.0.for_each(|subscriber| subscriber.tick()));
+        ctx.run_interval(SWEEP, |actor, _| actor.sweep());
+        let reviews = wrap_stream(self.revoked()).map(|(), actor: &mut Self, _| actor.review());
+        ctx.spawn(reviews.finish());
     }
 }
 
@@ -230,7 +266,7 @@ impl Handler<Deliver> for HubActor {
     type Result = ();
 
     fn handle(&mut self, deliver: Deliver, _: &mut Self::Context) {
-        self.0.deliver(&deliver.batch, &deliver.replies);
+        self.hub.deliver(&deliver.batch, &deliver.replies);
     }
 }
 
@@ -243,6 +279,6 @@ impl Handler<Drain> for HubActor {
     type Result = ();
 
     fn handle(&mut self, _: Drain, _: &mut Self::Context) {
-        self.0.drain();
+        self.hub.drain();
     }
 }

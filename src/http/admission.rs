@@ -12,7 +12,7 @@ use actix_web::HttpRequest;
 pub(super) fn admit(request: &HttpRequest, site: &Site) -> Result<Principal, Problem> {
     let limiter: &Limiter = &site.limiter;
     limiter.from_address(Network::of(address(request, &site.trusted_proxies)))?;
-    let principal = identity::principal(request, &site.keys)?;
+    let principal = identity::principal(request)?;
     match principal {
         Principal::User(caller) => limiter.by_user(caller.user)?,
         Principal::ServerKey => {}

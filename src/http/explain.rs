@@ -1,6 +1,6 @@
 //! `GET /api/v1/explain`: what someone may do in a conversation, and why.
 
-use super::{Site, identity, problem::Problem};
+use super::{Site, admission::admit, problem::Problem};
 use crate::{
     access::{Action, Denial, Rank, allows},
     chat,
@@ -27,7 +27,7 @@ struct Parameters {
 }
 
 pub(super) async fn explain(request: HttpRequest, site: Data<Site>) -> Result<HttpResponse, Problem> {
-    let who = identity::principal(&request, &site.keys)?;
+    let who = admit(&request, &site)?;
     let Ok(Query(parameters)) = Query::<Parameters>::from_query(request.query_string()) else {
         return Err(Refusal::field("user", "each parameter may stand there once").into());
     };

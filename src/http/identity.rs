@@ -1,13 +1,16 @@
-//! Who a request comes from. In the mode `trusted`, `userId` is believed, and `role` where it is given.
+//! Who a request comes from: a user by their token, in the mode `trusted` by `userId`, or the application's backend by its key.
 
-use crate::protocol::{
-    Caller, ErrorCode, Principal, Refusal, Role, UserId,
-    fields::{MAX_ID, id_parameter},
-    resume::Cursor,
+use super::credentials;
+use crate::{
+    identity::{Gate, Mode},
+    protocol::{
+        Caller, ErrorCode, Grant, Principal, Refusal, Role, Timestamp, UserId, Validity,
+        fields::{MAX_ID, id_parameter},
+        resume::Cursor,
+    },
 };
-use actix_web::{HttpRequest, http::header::AUTHORIZATION, web::Query};
+use actix_web::{HttpMessage, HttpRequest, web::Query};
 use serde::Deserialize;
-use subtle::ConstantTimeEq;
 
 #[derive(Deserialize)]
 struct UserParameter {
@@ -26,6 +29,13 @@ struct CursorParameters {
     log: Option<String>,
 }
 
+/// Who a request comes from, and for how long that holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asker {
+    User(Grant),
+    ServerKey,
+}
+
 /// Where a client that comes back stopped: `since` and `log`.
 pub(super) fn cursor(request: &HttpRequest) -> Result<Option<Cursor>, Refusal> {
     let parameters = Query::<CursorParameters>::from_query(request.query_string());
@@ -33,51 +43,77 @@ pub(super) fn cursor(request: &HttpRequest) -> Result<Option<Cursor>, Refusal> {
     Cursor::from_parameters(parameters.since.as_deref(), parameters.log.as_deref())
 }
 
-/// The keys of the application's own backend.
-#[derive(Clone)]
-pub struct ServerKeys(Vec<Box<[u8]>>);
-
-impl ServerKeys {
-    /// These keys.
-    #[must_use]
-    pub fn new(keys: &[String]) -> Self {
-        Self(keys.iter().map(|key| key.as_bytes().into()).collect())
-    }
-
-    /// Whether this is one of them; how long it takes to say so, tells nothing of them but their lengths.
-    fn has(&self, offered: &[u8]) -> bool {
-        self.0.iter().fold(false, |found, key| found | bool::from(key.ct_eq(offered)))
+/// The user who asks, and for how long they are who they are.
+pub(super) fn grant(request: &HttpRequest) -> Result<Grant, Refusal> {
+    match asker(request)? {
+        Asker::User(grant) => Ok(grant),
+        Asker::ServerKey => Err(Refusal::new(ErrorCode::Unauthorized, "a server key is no user: this needs a user's token")),
     }
 }
 
-/// Who asks: the application's backend by one of its keys, or a user.
-pub(super) fn principal(request: &HttpRequest, keys: &ServerKeys) -> Result<Principal, Refusal> {
-    let Some(offered) = request.headers().get(AUTHORIZATION) else { return caller(request).map(Principal::User) };
-    match offered.as_bytes().split_at_checked(BEARER.len()) {
-        Some((scheme, key)) if scheme.eq_ignore_ascii_case(BEARER) && keys.has(key) => Ok(Principal::ServerKey),
-        _ => Err(Refusal::new(ErrorCode::Unauthorized, "the key in Authorization is not one of api.keys")),
+/// Who asks: a user, or the application's backend.
+pub(super) fn principal(request: &HttpRequest) -> Result<Principal, Refusal> {
+    Ok(match asker(request)? {
+        Asker::User(grant) => Principal::User(grant.caller),
+        Asker::ServerKey => Principal::ServerKey,
+    })
+}
+
+/// What was found out when the request came through the gate; what came another way is refused.
+fn asker(request: &HttpRequest) -> Result<Asker, Refusal> {
+    let found = request.extensions().get::<Result<Asker, Refusal>>().cloned();
+    found.unwrap_or_else(|| Err(Refusal::internal()))
+}
+
+/// Finds out who a request comes from.
+pub(super) async fn authenticate(request: &HttpRequest, gate: &Gate, now: Timestamp) -> Result<Asker, Refusal> {
+    if credentials::bearers(request).any(|key| gate.server_keys.contain(key)) {
+        return Ok(Asker::ServerKey);
+    }
+    let grant = match &gate.mode {
+        Mode::Trusted => Grant { caller: believed(request)?, validity: Validity { issued_at: Some(now), expires_at: None } },
+        Mode::Jwt(verifier) => {
+            let grant = verifier.verify(&credentials::token(request)?).await?;
+            must_be(grant.caller.user, request)?;
+            grant
+        }
+    };
+    Ok(Asker::User(grant))
+}
+
+/// Beside a token, `userId` may be left out, or say the same.
+fn must_be(user: UserId, request: &HttpRequest) -> Result<(), Refusal> {
+    match parameter(request) {
+        None => Ok(()),
+        Some(user_id) if user_id == user.to_string() => Ok(()),
+        Some(_) => {
+            let message = format!("userId must be {user}, the token's user, or be left out");
+            Err(Refusal { field: Some("userId"), ..Refusal::new(ErrorCode::SenderMismatch, message) })
+        }
     }
 }
 
-const BEARER: &[u8] = b"Bearer ";
-
-/// The user who asks, and as what.
-pub(super) fn caller(request: &HttpRequest) -> Result<Caller, Refusal> {
+/// Whom the request says that it is from.
+fn believed(request: &HttpRequest) -> Result<Caller, Refusal> {
     let believed = user(request).and_then(|user| Ok(Caller { user, role: role(request)? }));
     believed.map_err(|refusal| Refusal { code: ErrorCode::Unauthorized, ..refusal })
 }
 
 fn user(request: &HttpRequest) -> Result<UserId, Refusal> {
-    let user_id = match Query::<UserParameter>::from_query(request.query_string()) {
-        Ok(parameter) => parameter.into_inner().user_id,
-        // It stands there twice, or is no text: what it must be is said by the check itself.
-        Err(_) => Some(String::new()),
-    };
-    let Some(user_id) = user_id else {
+    let Some(user_id) = parameter(request) else {
         let message = format!("userId is required: an integer from 1 to {MAX_ID}");
         return Err(Refusal::field("userId", message));
     };
     id_parameter("userId", &user_id).map(UserId)
+}
+
+/// `userId` as it stands in the address.
+fn parameter(request: &HttpRequest) -> Option<String> {
+    match Query::<UserParameter>::from_query(request.query_string()) {
+        Ok(parameter) => parameter.into_inner().user_id,
+        // It stands there twice, or is no text: what it must be is said by the check itself.
+        Err(_) => Some(String::new()),
+    }
 }
 
 fn role(request: &HttpRequest) -> Result<Role, Refusal> {

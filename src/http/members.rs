@@ -1,6 +1,6 @@
 //! `/api/v1/{chats|support-chats}/{id}/members`: who belongs to a conversation, managed by the application's own backend.
 
-use super::{Site, identity, problem::Problem};
+use super::{Site, admission::admit, problem::Problem};
 use crate::{
     chat,
     protocol::{
@@ -33,7 +33,7 @@ pub(super) async fn list(
     id: Path<String>,
     site: Data<Site>,
 ) -> Result<HttpResponse, Problem> {
-    let who = identity::principal(&request, &site.keys)?;
+    let who = admit(&request, &site)?;
     let conversation = Conversation { kind, id: ConversationId(id_parameter("id", &id)?) };
     let (after, limit) = parameters(&request)?;
     let chat::Members { listed, members, has_more } = chat::members(&site.reader, who, conversation, after, limit).await?;
@@ -85,7 +85,7 @@ async fn change(
     site: &Site,
     wanted: impl FnOnce() -> Result<Wanted, Refusal>,
 ) -> Result<HttpResponse, Problem> {
-    let by = identity::principal(request, &site.keys)?;
+    let by = admit(request, site)?;
     let conversation = Conversation { kind, id: ConversationId(id_parameter("id", id)?) };
     let user = UserId(id_parameter("user_id", user)?);
     let to = wanted()?;

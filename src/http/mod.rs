@@ -4,7 +4,9 @@ mod address;
 mod admission;
 mod asyncapi;
 mod connections;
+mod credentials;
 mod explain;
+pub mod gate;
 mod handshake;
 mod health;
 mod history;
@@ -13,17 +15,20 @@ mod members;
 mod page;
 mod presence;
 mod problem;
+mod revocation;
 mod route;
 mod socket;
 pub mod takeover;
 
 pub use connections::{Bounds, Connections};
-pub use identity::ServerKeys;
 pub use route::{Needs, Route, routes};
 pub use socket::SessionPort;
 
 use crate::{
+    clock::Clock,
+    identity::Gate,
     limits::Limiter,
+    protocol::Revocations,
     server::Inspect,
     store::{Reader, Store, Writer},
 };
@@ -33,6 +38,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
+use tokio::sync::watch;
 
 /// What the routes need; one for all workers.
 pub struct Site {
@@ -42,10 +48,14 @@ pub struct Site {
     pub reader: Reader,
     /// Takes changes of who belongs to a conversation.
     pub writer: Writer,
-    /// The keys of the application's own backend.
-    pub keys: ServerKeys,
     /// Asked who is connected.
     pub inspect: Recipient<Inspect>,
+    /// Decides who a request comes from.
+    pub gate: Gate,
+    /// Whose tokens were revoked; whoever checks tokens or has sessions hears of it at once.
+    pub revocations: watch::Sender<Revocations>,
+    /// Tells when something was revoked.
+    pub clock: Clock,
     /// How many sockets there are, and may be.
     pub connections: Arc<Connections>,
     /// How often clients may do what.

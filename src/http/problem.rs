@@ -27,6 +27,11 @@ impl Problem {
         Self { quota: Some(quota), ..Self::from(refusal) }
     }
 
+    /// It comes from where it may not.
+    pub(super) fn forbidden(field: &'static str, message: &'static str) -> Self {
+        Refusal { field: Some(field), ..Refusal::new(ErrorCode::Forbidden, message) }.into()
+    }
+
     /// The server can't take this now; come back.
     pub(super) fn unavailable(message: &'static str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, Refusal::unavailable(message))
@@ -60,6 +65,15 @@ impl ResponseError for Problem {
         let mut response = HttpResponse::build(self.status);
         if self.status == StatusCode::UPGRADE_REQUIRED {
             response.insert_header(("upgrade", "websocket")).insert_header(("sec-websocket-version", "13"));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            // RFC 6750: whoever brought no token is not told that it was at fault.
+            let challenge = if *field == Some("token") {
+                r#"Bearer realm="natter", error="invalid_token""#
+            } else {
+                r#"Bearer realm="natter""#
+            };
+            response.insert_header(("www-authenticate", challenge));
         }
         if let Some(ms) = retry_after_ms {
             let seconds = ms.div_ceil(1_000);

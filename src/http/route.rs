@@ -1,6 +1,6 @@
 //! Every route, with who may use it. A new one has its line in each of these, or does not compile.
 
-use super::{Site, asyncapi, explain, health, history, members, page, presence, socket};
+use super::{Site, asyncapi, explain, health, history, members, page, presence, revocation, socket};
 use crate::{access::Action, protocol::ConversationKind};
 use ConversationKind::{Chat, Support};
 use actix_web::{
@@ -9,6 +9,9 @@ use actix_web::{
     http::Method,
     web::{self, Bytes, Data, Path},
 };
+
+/// The addresses of the WebSocket.
+pub(super) const SOCKETS: [&str; 2] = ["/ws-online-status", "/ws"];
 
 /// A route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +30,8 @@ pub enum Route {
     Presence,
     /// What someone may do, and why.
     Explain,
+    /// Ends a user's sessions and tokens.
+    Revoke,
     /// A page of a conversation.
     History(ConversationKind),
     /// A conversation's members.
@@ -46,13 +51,15 @@ pub enum Needs {
     User,
     /// A user or a server key.
     Caller,
+    /// An administrator or a server key.
+    ToRule,
     /// Whoever may do this in the conversation that the request names.
     To(Action),
 }
 
 impl Route {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Socket,
         Self::Page,
         Self::Asyncapi,
@@ -60,6 +67,7 @@ impl Route {
         Self::Readyz,
         Self::Presence,
         Self::Explain,
+        Self::Revoke,
         Self::History(Chat),
         Self::History(Support),
         Self::Members(Chat),
@@ -78,6 +86,7 @@ impl Route {
             Self::Socket => Needs::User,
             Self::Presence => Needs::Caller,
             Self::Explain => Needs::To(Action::Explain),
+            Self::Revoke => Needs::ToRule,
             Self::History(_) => Needs::To(Action::Read),
             Self::Members(_) => Needs::To(Action::ListMembers),
             Self::SetMember(_) | Self::RemoveMember(_) => Needs::To(Action::SetMember),
@@ -97,6 +106,7 @@ impl Route {
             | Self::Explain
             | Self::History(_)
             | Self::Members(_) => Method::GET,
+            Self::Revoke => Method::POST,
             Self::SetMember(_) => Method::PUT,
             Self::RemoveMember(_) => Method::DELETE,
         }
@@ -106,13 +116,14 @@ impl Route {
     #[must_use]
     pub fn path(self) -> &'static str {
         match self {
-            Self::Socket => "/ws-online-status",
+            Self::Socket => SOCKETS[0],
             Self::Page => "/",
             Self::Asyncapi => "/asyncapi.json",
             Self::Healthz => "/healthz",
             Self::Readyz => "/readyz",
             Self::Presence => "/api/v1/presence",
             Self::Explain => "/api/v1/explain",
+            Self::Revoke => "/api/v1/users/{id}/revoke",
             Self::History(Chat) => "/api/v1/chats/{id}/messages",
             Self::History(Support) => "/api/v1/support-chats/{id}/messages",
             Self::Members(Chat) => "/api/v1/chats/{id}/members",
@@ -127,13 +138,14 @@ impl Route {
         let here = web::resource(self.path());
         let asked_so = guard::Method(self.method());
         match self {
-            Self::Socket => web::resource([self.path(), "/ws"]).route(web::get().to(socket::upgrade)),
+            Self::Socket => web::resource(SOCKETS).route(web::get().to(socket::upgrade)),
             Self::Page => here.guard(asked_so).to(page::page),
             Self::Asyncapi => here.guard(asked_so).to(asyncapi::asyncapi),
             Self::Healthz => here.guard(get_or_head()).to(health::healthz),
             Self::Readyz => here.guard(get_or_head()).to(health::readyz),
             Self::Presence => here.guard(asked_so).to(presence::presence),
             Self::Explain => here.guard(asked_so).to(explain::explain),
+            Self::Revoke => here.guard(asked_so).to(revocation::revoke),
             Self::History(kind) => here
                 .guard(asked_so)
                 .to(move |request: HttpRequest, id: Path<String>, site: Data<Site>| history::page(kind, request, id, site)),

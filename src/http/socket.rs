@@ -3,7 +3,7 @@
 use super::{Site, address::address, connections::Permit, handshake, identity, problem::Problem, takeover::OnUpgrade};
 use crate::{
     limits::Network,
-    protocol::{Deflate, Dialect, Refusal, deflate, session::NATTER_V1},
+    protocol::{Deflate, Dialect, Grant, Refusal, deflate, session::NATTER_V1},
     session::{Identity, Port, Session, turn_away, turn_away_one_too_many},
 };
 use actix_rt::net::TcpStream;
@@ -62,12 +62,12 @@ fn begin(stream: TcpStream, early: &[u8], identity: Identity, port: Rc<Port>, mu
 
 /// Who connects, and where they stopped.
 fn identify(request: &HttpRequest, network: Network, dialect: Dialect, deflate: Option<Deflate>) -> Result<Identity, Refusal> {
-    let caller = identity::caller(request)?;
+    let Grant { caller, validity } = identity::grant(request)?;
     let cursor = match dialect {
         Dialect::Classic => None,
         Dialect::NatterV1 => identity::cursor(request)?,
     };
-    Ok(Identity { caller, network, dialect, deflate, cursor })
+    Ok(Identity { caller, validity, network, dialect, deflate, cursor })
 }
 
 /// What extensions the client offers.

@@ -15,6 +15,18 @@ pub enum Role {
     Admin,
 }
 
+impl Role {
+    /// The role as it stands in a token.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Agent => "agent",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 impl FromStr for Role {
     type Err = &'static str;
 

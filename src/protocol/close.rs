@@ -32,6 +32,8 @@ pub enum CloseCode {
     Flooding,
     /// No sign of life within the heartbeat.
     NoPong,
+    /// The session's token has ended, and no newer one came.
+    TokenExpired,
 }
 
 impl CloseCode {
@@ -52,6 +54,7 @@ impl CloseCode {
             Self::SlowConsumer => 4100,
             Self::Flooding => 4101,
             Self::NoPong => 4201,
+            Self::TokenExpired => 4203,
         }
     }
 
@@ -73,6 +76,7 @@ impl CloseCode {
             Self::SlowConsumer => "slow consumer: you did not read what you were sent",
             Self::Flooding => "flooding: too many of your frames were refused",
             Self::NoPong => "no pong",
+            Self::TokenExpired => "token expired: reconnect with a new one and resume",
         }
     }
 }

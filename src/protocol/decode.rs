@@ -1,9 +1,32 @@
 //! From a text frame to a command, or to a refusal that names the fault.
 
 use super::{
-    Command, ConversationKind, Dialect, ErrorCode, Limits, Refusal, RequestId, command::Request, delete::DeleteMessage,
-    edit::EditMessage, fields::Fields, history::GetHistory, post::NewMessage,
+    Command, ConversationKind, Dialect, ErrorCode, Limits, Refusal, RequestId, delete::DeleteMessage, edit::EditMessage,
+    fields::Fields, history::GetHistory, post::NewMessage, token::RefreshToken,
 };
+
+/// A well-formed frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Echoed in the answer.
+    pub request_id: Option<RequestId>,
+    /// What is asked for.
+    pub asked: Asked,
+}
+
+/// What a frame asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Something of the server.
+    Command(Command),
+    /// To go on under a newer token, which is the session's own business.
+    Refresh(RefreshToken),
+}
+
+/// The longest `type` that is worth echoing.
+const MAX_TYPE_CHARS: usize = 64;
+
+const REFRESH_TOKEN: &str = "REFRESH_TOKEN";
 
 /// A frame that is no command, and what the client calls it, if that could be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,15 +41,22 @@ pub struct Refused {
 ///
 /// # Errors
 /// Where it is not one JSON object, names no known command, or a field is at fault.
-pub fn decode(text: &str, dialect: Dialect, limits: &Limits) -> Result<Request, Refused> {
+pub fn decode(text: &str, dialect: Dialect, limits: &Limits) -> Result<Frame, Refused> {
     let without_id = |refusal| Refused { request_id: None, refusal };
     let fields = Fields::read(text)
         .map_err(|fault| without_id(Refusal::new(ErrorCode::InvalidJson, format!("a frame must be one JSON object: {fault}"))))?;
     let request_id = request_id(&fields).map_err(without_id)?;
-    match command(&fields, dialect, limits) {
-        Ok(command) => Ok(Request { request_id, command }),
+    match asked(&fields, dialect, limits) {
+        Ok(asked) => Ok(Frame { request_id, asked }),
         Err(refusal) => Err(Refused { request_id, refusal }),
     }
+}
+
+fn asked(fields: &Fields<'_>, dialect: Dialect, limits: &Limits) -> Result<Asked, Refusal> {
+    if dialect == Dialect::NatterV1 && fields.optional_text("type", MAX_TYPE_CHARS)? == Some(REFRESH_TOKEN) {
+        return RefreshToken::read(fields).map(Asked::Refresh);
+    }
+    command(fields, dialect, limits).map(Asked::Command)
 }
 
 fn request_id(fields: &Fields<'_>) -> Result<Option<RequestId>, Refusal> {
@@ -38,8 +68,6 @@ fn request_id(fields: &Fields<'_>) -> Result<Option<RequestId>, Refusal> {
 }
 
 fn command(fields: &Fields<'_>, dialect: Dialect, limits: &Limits) -> Result<Command, Refusal> {
-    /// The longest `type` that is worth echoing.
-    const MAX_TYPE_CHARS: usize = 64;
     let name = fields.text("type", MAX_TYPE_CHARS)?;
     match (name, dialect) {
         ("NEW_MESSAGE", _) => NewMessage::read(ConversationKind::Chat, fields, dialect, limits).map(Command::Post),
@@ -54,7 +82,7 @@ fn command(fields: &Fields<'_>, dialect: Dialect, limits: &Limits) -> Result<Com
 }
 
 fn is_of_natter_v1(name: &str) -> bool {
-    matches!(name, "EDIT_MESSAGE" | "DELETE_MESSAGE" | "GET_HISTORY" | "PING")
+    matches!(name, "EDIT_MESSAGE" | "DELETE_MESSAGE" | "GET_HISTORY" | "PING" | REFRESH_TOKEN)
 }
 
 fn unknown(name: &str) -> Refusal {

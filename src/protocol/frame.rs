@@ -73,6 +73,16 @@ pub fn ack(request_id: &RequestId, ack: &Ack) -> Vec<u8> {
     written("ACK", Some(ack.seq), Some(request_id), &ack.of)
 }
 
+/// The `ACK` of a newer token, which is no event and has no `seq`; `expires_at` is when it ends.
+#[must_use]
+pub fn refreshed(request_id: &RequestId, expires_at: Option<Timestamp>) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Refreshed {
+        expires_at: Option<WireTime>,
+    }
+    written("ACK", None, Some(request_id), Refreshed { expires_at: expires_at.map(WireTime) })
+}
+
 /// `PONG`.
 #[must_use]
 pub fn pong(request_id: Option<&RequestId>, at: Timestamp) -> Vec<u8> {

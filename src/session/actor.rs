@@ -6,6 +6,7 @@ use super::{
     liveness::HEARTBEAT_TICKS,
     outbox::Outbox,
     port::{Connect, Disconnect, Identity, Port, Submit},
+    refresh::Refreshing,
     resume::resume,
 };
 use crate::{
@@ -13,8 +14,9 @@ use crate::{
     protocol::{
         CloseCode, Dialect, Refusal, RequestId, UserId, Window,
         command::Request,
-        decode::{Refused, decode},
+        decode::{Asked, Frame, Refused, decode},
         frame,
+        token::RefreshToken,
         welcome::Welcome,
     },
 };
@@ -38,9 +40,10 @@ const PAGE: usize = UNDER_WAY / 2;
 
 /// A live session.
 pub struct Session {
-    connection: Connection,
-    identity: Identity,
-    port: Rc<Port>,
+    pub(super) connection: Connection,
+    pub(super) identity: Identity,
+    pub(super) port: Rc<Port>,
+    pub(super) refreshing: Refreshing,
     /// The connection's place among all: given back before the server hears that the session has ended.
     _permit: Box<dyn Any>,
     presence: Presence,
@@ -81,7 +84,8 @@ impl Session {
         };
         let presence = Presence { registration, announced, port: Rc::clone(&port) };
         let (connection, early) = (Connection::new(outbox), early.to_vec());
-        Self { connection, identity, port, _permit: permit, presence, window: None, early }.start();
+        let refreshing = Refreshing::default();
+        Self { connection, identity, port, refreshing, _permit: permit, presence, window: None, early }.start();
     }
 
     fn bounds(&self) -> Bounds {
@@ -121,7 +125,8 @@ impl Session {
         Poll::Ready(flow)
     }
 
-    fn submit(&mut self, Heard { requests, bytes }: Heard) {
+    fn submit(&mut self, Heard { requests, bytes, refreshes }: Heard) {
+        self.refreshing.want(refreshes);
         if requests.is_empty() {
             return;
         }
@@ -141,6 +146,8 @@ struct Heard {
     requests: Vec<Request>,
     /// Bytes of the session's window that they take.
     bytes: usize,
+    /// Newer tokens, with what the client calls its wish.
+    refreshes: Vec<(Option<RequestId>, RefreshToken)>,
 }
 
 impl Heard {
@@ -153,11 +160,15 @@ impl Heard {
             Message::Binary(_) => return ControlFlow::Break(Halt::Close(CloseCode::Unsupported)),
         };
         let user = identity.caller.user;
-        match decode(text, identity.dialect, &port.limits).and_then(|request| admitted(request, identity, port)) {
-            Ok(request) => {
-                log::info!("📨 WS: Received message from user {user}: {}", request.command.name());
-                self.bytes += if request.command.is_answered_with_a_page() { PAGE } else { text.len() };
-                self.requests.push(request);
+        match decode(text, identity.dialect, &port.limits).and_then(|frame| admitted(frame, identity, port)) {
+            Ok(Frame { request_id, asked: Asked::Command(command) }) => {
+                log::info!("📨 WS: Received message from user {user}: {}", command.name());
+                self.bytes += if command.is_answered_with_a_page() { PAGE } else { text.len() };
+                self.requests.push(Request { request_id, command });
+            }
+            Ok(Frame { request_id, asked: Asked::Refresh(refresh) }) => {
+                self.bytes += text.len();
+                self.refreshes.push((request_id, refresh));
             }
             Err(Refused { request_id, refusal }) => {
                 refuse(outbox, user, request_id.as_ref(), &refusal);
@@ -168,11 +179,16 @@ impl Heard {
     }
 }
 
-/// The request, unless it is more than its user, address or conversation may have.
-fn admitted(request: Request, identity: Identity, port: &Port) -> Result<Request, Refused> {
-    match port.limiter.command(identity.caller.user, identity.network, &request.command) {
-        Ok(()) => Ok(request),
-        Err(exceeded) => Err(Refused { request_id: request.request_id, refusal: exceeded.into() }),
+/// The frame, unless it is more than its user, address or conversation may have.
+fn admitted(frame: Frame, identity: Identity, port: &Port) -> Result<Frame, Refused> {
+    let Identity { caller: Caller { user, .. }, network, .. } = identity;
+    let admission = match &frame.asked {
+        Asked::Command(command) => port.limiter.command(user, network, command),
+        Asked::Refresh(_) => port.limiter.from_address(network).and_then(|()| port.limiter.by_user(user)),
+    };
+    match admission {
+        Ok(()) => Ok(frame),
+        Err(exceeded) => Err(Refused { request_id: frame.request_id, refusal: exceeded.into() }),
     }
 }
 
@@ -185,7 +201,7 @@ fn patience_with(user: UserId, port: &Port) -> ControlFlow<Halt> {
     ControlFlow::Break(Halt::Close(CloseCode::Flooding))
 }
 
-fn refuse(outbox: &Outbox, user: UserId, request_id: Option<&RequestId>, refusal: &Refusal) {
+pub(super) fn refuse(outbox: &Outbox, user: UserId, request_id: Option<&RequestId>, refusal: &Refusal) {
     // Neither the frame nor the message: both may hold what was said.
     log::debug!(cause = "refused_frame"; "refused a frame of user {user}: {}, field {:?}", refusal.code.as_str(), refusal.field);
     outbox.tell(&frame::error(request_id, refusal));
@@ -209,6 +225,7 @@ impl Actor for Session {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.take_early();
+        self.refresh(ctx);
         ctx.spawn(ReadLoop);
         if let Some(cursor) = self.identity.cursor {
             let registration = Rc::clone(&self.presence.registration);
@@ -254,6 +271,7 @@ impl ActorFuture<Session> for ReadLoop {
                 ctx.stop();
                 return Poll::Ready(());
             }
+            session.refresh(ctx);
             if session.connection.is_behind() {
                 break;
             }

@@ -9,6 +9,7 @@ mod liveness;
 pub mod outbox;
 pub mod port;
 mod queue;
+mod refresh;
 mod resume;
 mod turn_away;
 
@@ -16,5 +17,5 @@ pub use actor::Session;
 pub use connection::{Connection, Halt, Message};
 pub use decoder::Bounds;
 pub use outbox::Outbox;
-pub use port::{Connect, Disconnect, Identity, MissedEvents, Port, Submit, Unreadable};
+pub use port::{CheckToken, Connect, Disconnect, Identity, MissedEvents, Port, Submit, Unreadable};
 pub use turn_away::{turn_away, turn_away_one_too_many};

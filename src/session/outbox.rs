@@ -12,7 +12,7 @@ use super::{
 use crate::{
     delivery::{Subscriber, deflate},
     protocol::{
-        Caller, CloseCode, Encoding, Share,
+        Caller, CloseCode, Encoding, Grant, Revocations, Share, Timestamp,
         websocket::{self, Opcode},
     },
 };
@@ -20,7 +20,7 @@ use actix_rt::net::TcpStream;
 use bytes::Bytes;
 use socket2::SockRef;
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     future::poll_fn,
     io::ErrorKind,
     net::Shutdown,
@@ -38,6 +38,8 @@ pub struct Outbox {
     stream: RefCell<TcpStream>,
     state: RefCell<State>,
     identity: Identity,
+    /// Who is at the other end, and for how long that holds: a newer token changes it.
+    grant: Cell<Grant>,
     /// Bytes that may wait.
     bound: usize,
     /// To give the writer task its own share of this outbox.
@@ -69,6 +71,7 @@ impl Outbox {
             stream: RefCell::new(stream),
             state: RefCell::default(),
             identity,
+            grant: Cell::new(Grant { caller: identity.caller, validity: identity.validity }),
             bound,
             this: this.clone(),
         })
@@ -91,6 +94,11 @@ impl Outbox {
     /// With more than this waiting, nothing is read from the peer.
     fn room(&self) -> usize {
         self.bound / 4
+    }
+
+    /// The session goes on under a newer token.
+    pub(super) fn renew(&self, grant: Grant) {
+        self.grant.set(grant);
     }
 
     /// Anything came from the peer.
@@ -326,6 +334,15 @@ impl Subscriber for Outbox {
         }
         if self.is_flushed() {
             self.shutdown(Shutdown::Write);
+        }
+    }
+
+    fn review(&self, now: Timestamp, revocations: &Revocations) {
+        let grant = self.grant.get();
+        if grant.validity.has_ended(now) {
+            self.close(CloseCode::TokenExpired);
+        } else if revocations.refuse(grant) {
+            self.close(CloseCode::Unauthorized);
         }
     }
 

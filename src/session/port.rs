@@ -4,7 +4,7 @@ use crate::{
     delivery::Hub,
     limits::{Limiter, Network},
     protocol::{
-        Caller, Deflate, Dialect, Limits, Seq, SessionKey, Share, UserId,
+        Caller, Deflate, Dialect, Grant, Limits, Refusal, Seq, SessionKey, Share, Token, UserId, Validity,
         command::Request,
         resume::{Cursor, Missed},
     },
@@ -19,6 +19,8 @@ use uuid::Uuid;
 pub struct Identity {
     /// The user, and as what.
     pub caller: Caller,
+    /// For how long that holds.
+    pub validity: Validity,
     /// Where they come from.
     pub network: Network,
     /// Which frames they are sent.
@@ -39,6 +41,8 @@ pub struct Port {
     pub disconnect: Recipient<Disconnect>,
     /// Where the session registers to be sent what is committed.
     pub hub: Rc<Hub>,
+    /// Checks a newer token.
+    pub tokens: Rc<dyn CheckToken>,
     /// The log's name, for `WELCOME`.
     pub log_id: Uuid,
     /// Reads what a session missed.
@@ -55,6 +59,12 @@ pub struct Port {
     pub compression: bool,
     /// Bytes that may wait for a peer that does not read; more closes it with 4100.
     pub outbox_bytes: usize,
+}
+
+/// Checks the newer token of a session.
+pub trait CheckToken {
+    /// Who the token's user is, or why it is refused.
+    fn check(&self, token: Token) -> LocalBoxFuture<'static, Result<Grant, Refusal>>;
 }
 
 /// Reads the log for a session that comes back.

@@ -26,7 +26,17 @@ pub fn turn_away_one_too_many(stream: TcpStream, permit: Box<dyn Any>) {
 
 /// Who the client is, or what it asked for.
 fn code(refusal: &Refusal) -> CloseCode {
-    if refusal.code == ErrorCode::Unauthorized { CloseCode::Unauthorized } else { CloseCode::Policy }
+    match refusal.code {
+        ErrorCode::Unauthorized | ErrorCode::SenderMismatch => CloseCode::Unauthorized,
+        ErrorCode::Unavailable => CloseCode::TryAgainLater,
+        ErrorCode::InvalidJson
+        | ErrorCode::UnknownType
+        | ErrorCode::InvalidField
+        | ErrorCode::Forbidden
+        | ErrorCode::NotFound
+        | ErrorCode::Conflict
+        | ErrorCode::Internal => CloseCode::Policy,
+    }
 }
 
 fn part(stream: TcpStream, last_words: Vec<u8>, permit: Box<dyn Any>) {

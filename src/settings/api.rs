@@ -1,28 +1,23 @@
-//! `[api]`: the keys of the application's own backend.
+//! `[api]`: who may call the HTTP API beside users.
 
-use super::source::Source;
+use super::{ServerSettings, source::Source};
+use crate::identity::ServerKeys;
 
-/// The shortest key: 128 bits, written as hexadecimal digits.
-const SHORTEST: usize = 32;
-
-/// The keys of the application's own backend.
-#[derive(Clone, PartialEq, Eq)]
+/// Who may call the HTTP API beside users.
+#[derive(Clone, Debug)]
 pub struct Api {
-    /// Each may manage members and read every conversation.
-    pub keys: Vec<String>,
-}
-
-impl std::fmt::Debug for Api {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Api({} keys)", self.keys.len())
-    }
+    /// The keys of the application's backend.
+    pub keys: ServerKeys,
 }
 
 impl Api {
-    pub(super) fn read(source: &mut Source) -> Self {
-        let keys = source.list("api.keys");
-        if keys.iter().any(|key| key.len() < SHORTEST || !key.bytes().all(|byte| byte.is_ascii_graphic())) {
-            source.fault("api.keys", format!("each must have {SHORTEST} or more visible ASCII characters: openssl rand -hex 32"));
+    pub(super) fn read(source: &mut Source, server: &ServerSettings) -> Self {
+        let keys = ServerKeys::new(source.list("api.keys"));
+        if keys.have_short() && !server.host.is_loopback() {
+            source.fault(
+                "api.keys",
+                "must each have 16 bytes or more where server.host is no loopback address: shorter ones can be guessed",
+            );
         }
         Self { keys }
     }

@@ -13,7 +13,7 @@ mod source;
 
 pub use access::AccessSettings;
 pub use api::Api;
-pub use auth::{Auth, AuthMode};
+pub use auth::{Auth, AuthMode, Secret};
 pub use database::DatabaseSettings;
 pub use limits::LimitSettings;
 pub use log::LogSettings;
@@ -60,7 +60,7 @@ impl Settings {
         let server = ServerSettings::read(&mut source);
         let database = DatabaseSettings::read(&mut source);
         let auth = Auth::read(&mut source, &server);
-        let api = Api::read(&mut source);
+        let api = Api::read(&mut source, &server);
         let access = AccessSettings::read(&mut source);
         let limits = LimitSettings::read(&mut source);
         if database.queue.batch_bytes > limits.outbox_bytes / 4 {
@@ -90,13 +90,19 @@ impl Settings {
                 let _ = writeln!(document, "{gap}[{section}]");
                 current = section;
             }
-            let value = match key.as_str() {
-                "database.url" => format!("{:?}", self.database.url.to_string()),
-                "api.keys" => format!("{:?}", vec!["***"; self.api.keys.len()]),
-                _ => value.clone(),
-            };
+            let value = self.shown(key, value);
             let _ = writeln!(document, "{name} = {value}");
         }
         document
+    }
+
+    /// A value as everyone may read it.
+    fn shown(&self, key: &str, value: &str) -> String {
+        match key {
+            "database.url" => format!("{:?}", self.database.url.to_string()),
+            "auth.hs256_secret" if value != "\"\"" => "\"***\"".to_owned(),
+            "api.keys" if value != "[]" => "[\"***\"]".to_owned(),
+            _ => value.to_owned(),
+        }
     }
 }

@@ -170,6 +170,31 @@ impl Source {
         String::new()
     }
 
+    /// A text that may be left empty.
+    pub(super) fn optional_text(&mut self, key: &str) -> Option<String> {
+        Some(self.text(key)).filter(|text| !text.is_empty())
+    }
+
+    /// A text that stands in the setting itself or, so that it need not stand in the environment, in the file that `…_file` names.
+    /// The line's end at the end of the file does not count.
+    pub(super) fn text_or_file(&mut self, key: &str) -> Option<String> {
+        let file_key = format!("{key}_file");
+        match (self.optional_text(key), self.optional_text(&file_key)) {
+            (text, None) => text,
+            (Some(_), Some(_)) => {
+                self.fault(&file_key, format!("must not be set beside {key}"));
+                None
+            }
+            (None, Some(path)) => match std::fs::read_to_string(&path) {
+                Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()).filter(|text| !text.is_empty()),
+                Err(error) => {
+                    self.fault(&file_key, format!("must be a file with the text of {key}: {error}"));
+                    None
+                }
+            },
+        }
+    }
+
     /// A list of texts, none of them empty.
     pub(super) fn list(&mut self, key: &str) -> Vec<String> {
         let text = |value: Value| value.into_string().filter(|text| !text.is_empty());

@@ -36,8 +36,8 @@ const STATEMENT_CACHE: usize = 512;
 #[derive(Debug)]
 pub struct Store {
     /// How the lane connects.
-    writing: ConnectOptions,
-    readers: DatabaseConnection,
+    pub(super) writing: ConnectOptions,
+    pub(super) readers: DatabaseConnection,
     head: Head,
     /// Whether the lane waits for the database.
     is_held_up: Arc<AtomicBool>,

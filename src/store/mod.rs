@@ -24,6 +24,7 @@ mod patience;
 mod post;
 mod reader;
 mod retention;
+mod revocation;
 mod seam;
 mod table;
 mod url;

@@ -3,21 +3,28 @@
 use std::path::{Path, PathBuf};
 
 /// The modules in the order of dependency, with those each may use beside itself.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("clock", &["protocol"]),
     ("logging", &[]),
     ("protocol", &[]),
     ("limits", &["protocol"]),
     ("access", &["protocol"]),
+    ("identity", &["clock", "protocol"]),
     ("store", &["clock", "protocol", "access"]),
     ("demo", &["clock", "protocol", "store"]),
     ("chat", &["clock", "protocol", "access", "store"]),
-    ("delivery", &["protocol"]),
+    ("delivery", &["clock", "protocol"]),
     ("session", &["protocol", "limits", "delivery"]),
     ("server", &["protocol", "chat", "delivery", "session"]),
-    ("http", &["protocol", "limits", "access", "store", "chat", "server", "session"]),
-    ("settings", &["protocol", "limits", "access", "store"]),
-    ("app", &["clock", "protocol", "limits", "access", "store", "chat", "delivery", "session", "server", "http", "settings"]),
+    ("http", &["clock", "identity", "protocol", "limits", "access", "store", "chat", "server", "session"]),
+    ("settings", &["identity", "protocol", "limits", "access", "store"]),
+    (
+        "app",
+        &[
+            "clock", "identity", "protocol", "limits", "access", "store", "chat", "delivery", "session", "server", "http",
+            "settings",
+        ],
+    ),
 ];
 
 fn source_files(folder: &Path) -> Vec<PathBuf> {
@@ -95,7 +102,8 @@ fn only_the_store_names_the_database_and_only_shells_name_actix() {
     for (name, path, text) in modules() {
         let names = |word: &str| text.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(word));
         assert!(name == "store" || !names("sea_orm"), "{} names sea_orm", path.display());
-        let pure = ["clock", "logging", "protocol", "limits", "access", "store", "chat", "settings"].contains(&name.as_str());
+        let pure = ["clock", "identity", "logging", "protocol", "limits", "access", "store", "chat", "settings"]
+            .contains(&name.as_str());
         assert!(!pure || !names("actix"), "{} names actix", path.display());
     }
 }

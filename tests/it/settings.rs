@@ -35,9 +35,8 @@ async fn every_fault_is_reported_at_once_by_key_with_what_is_allowed() {
         "server.port (PORT): must be a whole number from 0 to 65535",
         "server.host (--host): must be an IP address, or localhost",
         "database.url (DATABASE_URL): must be sqlite://PATH",
-        "auth.mode (NATTER_AUTH__MODE): must be \"trusted\"",
+        "auth.mode (NATTER_AUTH__MODE): must be \"trusted\" or \"jwt\"",
         "access.unlisted (NATTER_ACCESS__UNLISTED): must be \"open\" or \"deny\"",
-        "api.keys (NATTER_API__KEYS): each must have 32 or more visible ASCII characters",
         "limits.enabled (NATTER_LIMITS__ENABLED): must be true or false",
         "limits.messages_per_second (NATTER_LIMITS__MESSAGES_PER_SECOND): must be a whole number from 1 to 1000000",
         "limits.connections_per_user (NATTER_LIMITS__CONNECTIONS_PER_USER): must be a whole number from 1 to 10000000",
@@ -107,6 +106,71 @@ async fn trusted_mode_refuses_a_public_address() {
     }
     let server = Server::start(&database).await;
     server.logged("auth.mode is \"trusted\": whoever can connect").await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_keys_and_origins_is_told() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let rsa_private = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/keys/rsa.pem");
+    let p384 = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/keys/p384.pub.pem");
+    let enough = "0123456789abcdef0123456789abcdef";
+    for (settings, fault) in [
+        (vec![], "auth.mode (NATTER_AUTH__MODE): \"jwt\" needs auth.hs256_secret, auth.public_key or auth.jwks_url"),
+        (
+            vec![("AUTH__HS256_SECRET", "short"), ("SERVER__HOST", "0.0.0.0")],
+            "auth.hs256_secret (NATTER_AUTH__HS256_SECRET): must have 32",
+        ),
+        (vec![("API__KEYS", "[\"short\"]"), ("SERVER__HOST", "0.0.0.0")], "api.keys (NATTER_API__KEYS): must each have 16 bytes"),
+        (vec![("API__KEYS", "[\"\"]")], "api.keys (NATTER_API__KEYS): must be a list of strings"),
+        (vec![("API__KEYS", "k1")], "api.keys (NATTER_API__KEYS): must be a list of strings"),
+        (
+            vec![("AUTH__HS256_SECRET", enough), ("AUTH__HS256_SECRET_FILE", "x")],
+            "auth.hs256_secret_file (NATTER_AUTH__HS256_SECRET_FILE): must not",
+        ),
+        (vec![("AUTH__HS256_SECRET_FILE", "missing")], "auth.hs256_secret_file (NATTER_AUTH__HS256_SECRET_FILE): must be a file"),
+        (vec![("AUTH__PUBLIC_KEY", "x")], "auth.public_key (NATTER_AUTH__PUBLIC_KEY): must be a public key in PEM"),
+        (vec![("AUTH__PUBLIC_KEY_FILE", rsa_private)], "auth.public_key (default): must be the public key"),
+        (vec![("AUTH__PUBLIC_KEY_FILE", p384)], "auth.public_key (default): must be on the curve P-256"),
+        (
+            vec![("AUTH__JWKS_URL", "http://issuer.example/keys")],
+            "auth.jwks_url (NATTER_AUTH__JWKS_URL): must be an https address",
+        ),
+        (vec![("AUTH__JWKS_URL", "file:///etc/passwd")], "auth.jwks_url (NATTER_AUTH__JWKS_URL): must be an https address"),
+        (
+            vec![("AUTH__ALLOWED_ORIGINS", "[\"*\"]")],
+            "auth.allowed_origins (NATTER_AUTH__ALLOWED_ORIGINS): each must be an origin",
+        ),
+        (
+            vec![("AUTH__LEEWAY_SECONDS", "301")],
+            "auth.leeway_seconds (NATTER_AUTH__LEEWAY_SECONDS): must be a whole number from 0 to 300",
+        ),
+        (vec![("AUTH__USER_CLAIM", "")], "auth.user_claim (NATTER_AUTH__USER_CLAIM): must be the name of a claim"),
+    ] {
+        let start = Start::on(&database).env("NATTER_AUTH__MODE", "jwt").arg("check-config");
+        let start = settings.iter().fold(start, |start, (name, value)| start.env(&format!("NATTER_{name}"), value));
+        let (code, _, log) = start.finished().await;
+        assert_eq!(code, Some(78), "{settings:?}");
+        assert!(log.contains(fault), "{fault:?} is missing:\n{log}");
+    }
+}
+
+#[tokio::test]
+async fn secrets_are_masked_and_short_ones_are_warned_of() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let start = || {
+        let start = Start::on(&database).env("NATTER_AUTH__MODE", "jwt").env("NATTER_AUTH__HS256_SECRET", "hunter2");
+        start.env("NATTER_API__KEYS", "[\"hunter2\"]").env("NATTER_AUTH__ALLOWED_ORIGINS", "[\"https://app.example\"]")
+    };
+    let (code, settings, _) = start().arg("check-config").finished().await;
+    assert_eq!(code, Some(0));
+    for line in ["hs256_secret = \"***\"", "keys = [\"***\"]", "allowed_origins = [\"https://app.example\"]", "public_key = \"\""]
+    {
+        assert!(settings.lines().any(|shown| shown == line), "{line:?} is missing:\n{settings}");
+    }
+    assert!(!settings.contains("hunter2"), "{settings}");
+    let server = start().listening().await;
+    server.logged("auth.hs256_secret has less than 32 bytes").await;
+    server.logged("api.keys has one of less than 16 bytes").await;
 }
 
 /// D6

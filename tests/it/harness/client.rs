@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Bytes, Message, client::IntoClientRequest, protocol::CloseFrame},
+    tungstenite::{Bytes, Error, Message, client::IntoClientRequest, protocol::CloseFrame},
 };
 
 /// A connected client.
@@ -61,6 +61,22 @@ impl Client {
         let agreed = response.headers().get("sec-websocket-protocol").map(|value| value.to_str().expect("text"));
         assert_eq!(agreed, subprotocol);
         Self { socket, dialect: subprotocol.map_or(From::Classic, |_| From::NatterV1), user }
+    }
+
+    /// Connects with these headers; where the handshake is refused, its status.
+    pub(crate) async fn with_headers(url: &str, user: i64, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
+        let mut request = url.into_client_request().expect("an address");
+        for (name, value) in headers {
+            request.headers_mut().append(*name, value.parse().expect("a header"));
+        }
+        match timeout(PATIENCE, connect_async(request)).await.expect("an answer") {
+            Ok((socket, response)) => {
+                let is_agreed = response.headers().contains_key("sec-websocket-protocol");
+                Ok(Self { socket, user, dialect: if is_agreed { From::NatterV1 } else { From::Classic } })
+            }
+            Err(Error::Http(response)) => Err(response.status().as_u16()),
+            Err(error) => panic!("neither a WebSocket nor an answer: {error}"),
+        }
     }
 
     /// Sends a frame.

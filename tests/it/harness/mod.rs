@@ -9,7 +9,9 @@ pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod schema;
 pub(crate) mod server;
+pub(crate) mod tokens;
 mod visibility;
+pub(crate) mod web_server;
 
 pub(crate) use client::Client;
 pub(crate) use crowd::Crowd;
@@ -17,6 +19,7 @@ pub(crate) use database::{Backend, TestDatabase};
 pub(crate) use postgres::PostgresServer;
 pub(crate) use raw::RawSocket;
 pub(crate) use server::Server;
+pub(crate) use web_server::WebServer;
 
 use std::time::Duration;
 
