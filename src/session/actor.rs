@@ -12,7 +12,7 @@ use super::{
 use crate::{
     delivery::{Registration, Subscriber, hub::SWEEP},
     protocol::{
-        CloseCode, Dialect, Refusal, RequestId, UserId, Window,
+        Caller, CloseCode, Dialect, Refusal, RequestId, UserId, Window,
         command::Request,
         decode::{Asked, Frame, Refused, decode},
         frame,

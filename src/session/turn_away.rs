@@ -28,7 +28,7 @@ pub fn turn_away_one_too_many(stream: TcpStream, permit: Box<dyn Any>) {
 fn code(refusal: &Refusal) -> CloseCode {
     match refusal.code {
         ErrorCode::Unauthorized | ErrorCode::SenderMismatch => CloseCode::Unauthorized,
-        ErrorCode::Unavailable => CloseCode::TryAgainLater,
+        ErrorCode::Unavailable | ErrorCode::RateLimited => CloseCode::TryAgainLater,
         ErrorCode::InvalidJson
         | ErrorCode::UnknownType
         | ErrorCode::InvalidField

@@ -8,7 +8,10 @@ use crate::harness::{
 use entity::ConversationKind;
 use natter::{
     http::Route,
-    protocol::{Command, Dialect, Limits, decode::decode},
+    protocol::{
+        Command, Dialect, Limits,
+        decode::{Asked, decode},
+    },
 };
 use rstest::rstest;
 use sea_orm::ConnectionTrait;
@@ -20,7 +23,7 @@ const CALLERS: [&str; 11] =
 
 /// `ok`: it is done. `no`: `forbidden`. `nf`: `not_found`. `who`: `unauthorized`. `-`: there is no such way to ask.
 #[rustfmt::skip]
-const TABLE: [(&str, &str, &str); 16] = [
+const TABLE: [(&str, &str, &str); 17] = [
     //                  owner member reader muted ex-member stranger banned agent admin nobody key
     ("post",           "ok    ok     no     no    nf        nf       nf     nf    nf    who    -",
                        "ok    ok     no     no    nf        nf       nf     ok    ok    who    -"),
@@ -50,6 +53,8 @@ const TABLE: [(&str, &str, &str); 16] = [
                        "no    no     no     no    nf        nf       nf     no    ok    who    ok"),
     ("GET presence",   "ok    ok     ok     ok    ok        ok       ok     ok    ok    who    ok",
                        "ok    ok     ok     ok    ok        ok       ok     ok    ok    who    ok"),
+    ("POST revoke",    "no    no     no     no    no        no       no     no    ok    who    ok",
+                       "no    no     no     no    no        no       no     no    ok    who    ok"),
     ("open to all",    "ok    ok     ok     ok    ok        ok       ok     ok    ok    ok     ok",
                        "ok    ok     ok     ok    ok        ok       ok     ok    ok    ok     ok"),
     ("connect",        "ok    ok     ok     ok    ok        ok       ok     ok    ok    who    who",
@@ -85,6 +90,7 @@ fn row_of(route: Route) -> &'static str {
         Route::Page | Route::Asyncapi | Route::Healthz | Route::Readyz => "open to all",
         Route::Presence => "GET presence",
         Route::Explain => "GET explain",
+        Route::Revoke => "POST revoke",
         Route::History(_) => "GET messages",
         Route::Members(_) => "GET members",
         Route::SetMember(_) => "PUT member",
@@ -95,7 +101,14 @@ fn row_of(route: Route) -> &'static str {
 /// Whether a route is about conversations of this kind, or of none.
 fn concerns(route: Route, kind: Kind) -> bool {
     match route {
-        Route::Socket | Route::Page | Route::Asyncapi | Route::Healthz | Route::Readyz | Route::Presence | Route::Explain => true,
+        Route::Socket
+        | Route::Page
+        | Route::Asyncapi
+        | Route::Healthz
+        | Route::Readyz
+        | Route::Presence
+        | Route::Explain
+        | Route::Revoke => true,
         Route::History(of) | Route::Members(of) | Route::SetMember(of) | Route::RemoveMember(of) => {
             (of == ConversationKind::Chat) == (kind == Kind::Chat)
         }
@@ -193,7 +206,7 @@ fn place(user: i64) -> usize {
 async fn world(database: &TestDatabase, kind: Kind) -> Server {
     assert_eq!(Start::on(database).arg("migrate").arg("up").finished().await.0, Some(0));
     fill(database, kind).await;
-    let server = Start::on(database).with_access("deny").listening().await;
+    let server = Start::on(database).unlimited().with_access("deny").listening().await;
     enlist(&server, kind).await;
     server
 }
@@ -214,7 +227,9 @@ async fn every_command_is_for_whom_the_table_says(
         client.expect("WELCOME").await;
         for first in ["post", "edit own", "delete own", "history", "ping"] {
             let text = frame(first, kind, 1, user).to_string();
-            let command = decode(&text, Dialect::NatterV1, &limits).expect("a command").command;
+            let Asked::Command(command) = decode(&text, Dialect::NatterV1, &limits).expect("a frame").asked else {
+                panic!("no command: {text}")
+            };
             assert_eq!(rows_of(&command)[0], first);
             for row in rows_of(&command) {
                 let answer = client.request(frame(row, kind, 1, user)).await;
