@@ -136,7 +136,7 @@ impl Running {
         let (writer, lane) = store.lane(settings.database.queue, clock);
         // A thread of its own: the main one waits, blocked, until the workers have started, and they wait for the server.
         let thread = Arbiter::new();
-        let chat = Chat::new(writer, store.reader(), clock);
+        let chat = Chat::new(writer.clone(), store.reader(), clock);
         let chat_server = ChatServer::start_in_arbiter(&thread.handle(), move |_| ChatServer::new(chat, head.seq));
         let (stop_lane, lane_is_stopped) = oneshot::channel::<()>();
         let (is_published, published) = oneshot::channel();
@@ -149,6 +149,7 @@ impl Running {
         let site = Data::new(Site {
             store,
             reader: reader.clone(),
+            writer,
             inspect: chat_server.clone().recipient(),
             connections: Arc::new(Connections::new(bounds(settings))),
             limiter: Arc::clone(&limiter),

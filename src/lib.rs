@@ -5,6 +5,7 @@ pub mod logging;
 pub mod protocol;
 pub mod limits;
 pub mod clock;
+pub mod metrics;
 pub mod store;
 pub mod chat;
 pub mod delivery;

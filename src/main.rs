@@ -4,6 +4,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use natter::{
     app, logging,
+    metrics::panics,
     settings::{Overrides, Settings},
     store::{
         backup::{backup, rename_log, restore},
@@ -126,6 +127,7 @@ fn main() -> ExitCode {
         eprintln!("natter: {error}");
         return ExitCode::FAILURE;
     }
+    panics::install_hook();
     match actix::System::new().block_on(run(cli.command.unwrap_or(Command::Serve), &settings)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

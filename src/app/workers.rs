@@ -2,7 +2,7 @@
 
 use crate::{
     delivery::{Drain, Hub, hub::HubActor},
-    http::{SessionPort, Site, routes, takeover},
+    http::{SessionPort, Site, observe, routes, takeover},
     limits::Limiter,
     protocol::{Seq, resume::Missed},
     server::{AddHub, ChatServer},
@@ -16,7 +16,7 @@ use actix_http::{HttpService, Request, Response, body::BoxBody, h1::Codec};
 use actix_rt::net::TcpStream;
 use actix_server::Server;
 use actix_service::{IntoService, IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service, map_config};
-use actix_web::{App, dev::AppConfig, web::Data};
+use actix_web::{App, dev::AppConfig, middleware::from_fn, web::Data};
 use futures_util::future::LocalBoxFuture;
 use socket2::{Domain, Socket, Type};
 use std::{
@@ -103,7 +103,7 @@ impl Workers {
         InitError = (),
         Service: 'static,
     > + use<> {
-        let app = App::new().app_data(self.site.clone()).configure(routes);
+        let app = App::new().wrap(from_fn(observe)).app_data(self.site.clone()).configure(routes);
         let app = match port {
             Some(port) => app.app_data(port),
             None => app,

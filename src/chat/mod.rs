@@ -9,6 +9,7 @@ pub use history::history;
 
 use crate::{
     clock::Clock,
+    metrics,
     protocol::{Answer, Caller, Command, Origin, frame, history::GetHistory},
     store::{Draft, Reader, Writer},
 };
@@ -66,6 +67,9 @@ async fn told_history(reader: Reader, origin: Origin, query: GetHistory) -> Vec<
     let request_id = origin.request_id.as_ref();
     match history(&reader, &query).await {
         Ok(page) => frame::history(request_id, &page),
-        Err(refusal) => frame::error(request_id, &refusal),
+        Err(refusal) => {
+            metrics::refused(refusal.code);
+            frame::error(request_id, &refusal)
+        }
     }
 }

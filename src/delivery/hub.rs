@@ -1,7 +1,13 @@
 //! One hub a worker thread: the outboxes of that worker's sessions, and the actor that brings them what was committed.
 
-use super::{Batch, Reply};
-use crate::protocol::{CloseCode, Encoding, Seq, SessionKey, Share};
+use super::{Batch, Frames, Reply, ReplySort};
+use crate::{
+    metrics::{
+        self, Sent,
+        panics::{Place, caught},
+    },
+    protocol::{CloseCode, Encoding, Seq, SessionKey, Share},
+};
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use bytes::Bytes;
 use std::{
@@ -113,26 +119,35 @@ impl Hub {
     /// Hands out a commit: its events to everyone, then the answers to those who wait for one.
     pub fn deliver(&self, batch: &Batch, replies: &[Reply]) {
         let slots = self.slots.borrow();
+        let mut sent = 0;
         if let Some(head) = batch.head() {
             for slot in slots.iter() {
                 if let (Some(subscriber), Some(after)) = (&slot.subscriber, slot.live_after)
                     && after < head
                 {
-                    let frames = batch.frames_after(after, subscriber.encoding());
-                    if !frames.is_empty() {
-                        subscriber.send(&frames);
-                    }
+                    isolated(&**subscriber, || {
+                        let Frames { bytes, count } = batch.frames_after(after, subscriber.encoding());
+                        if count > 0 {
+                            subscriber.send(&bytes);
+                            sent += count;
+                        }
+                    });
                 }
             }
+            metrics::frames_sent(Sent::Event, sent);
             self.head.set(head);
         }
-        for Reply { session, json, page } in replies {
+        for Reply { session, json, sort } in replies {
             let addressee = slots.get(session.slot as usize).filter(|slot| slot.generation == session.generation);
             if let Some(subscriber) = addressee.and_then(|slot| slot.subscriber.as_ref()) {
-                match page {
-                    Some(share) => subscriber.tell_page(json, share),
-                    None => subscriber.tell(json),
-                }
+                isolated(&**subscriber, || match sort {
+                    ReplySort::Answer => subscriber.tell(json),
+                    ReplySort::Page(share) => subscriber.tell_page(json, share),
+                    ReplySort::Last(code) => {
+                        subscriber.tell(json);
+                        subscriber.close(*code);
+                    }
+                });
             }
         }
     }
@@ -143,7 +158,11 @@ impl Hub {
     }
 
     fn for_each(&self, act: impl Fn(&dyn Subscriber)) {
-        self.slots.borrow().iter().filter_map(|slot| slot.subscriber.as_deref()).for_each(act);
+        self.slots
+            .borrow()
+            .iter()
+            .filter_map(|slot| slot.subscriber.as_deref())
+            .for_each(|subscriber| isolated(subscriber, || act(subscriber)));
     }
 
     fn leave(&self, key: SessionKey) {
@@ -151,6 +170,14 @@ impl Hub {
         slot.subscriber = None;
         slot.generation = slot.generation.wrapping_add(1);
         self.free.borrow_mut().push(key.slot);
+    }
+}
+
+/// Does something for one subscriber. A panic ends that one alone: it may have missed something, and is closed.
+fn isolated(subscriber: &dyn Subscriber, act: impl FnOnce()) {
+    if caught(Place::Delivery, act).is_err() {
+        // Where even that fails, the hook has logged it, and there is nothing left to try.
+        let _ = caught(Place::Delivery, || subscriber.close(CloseCode::Internal));
     }
 }
 

@@ -8,6 +8,8 @@ mod handshake;
 mod health;
 mod history;
 mod identity;
+mod metrics;
+mod observe;
 mod page;
 mod presence;
 mod problem;
@@ -15,12 +17,13 @@ mod socket;
 pub mod takeover;
 
 pub use connections::{Bounds, Connections};
+pub use observe::observe;
 pub use socket::SessionPort;
 
 use crate::{
     limits::Limiter,
     server::Inspect,
-    store::{Reader, Store},
+    store::{Reader, Store, Writer},
 };
 use actix::Recipient;
 use actix_web::{
@@ -39,6 +42,8 @@ pub struct Site {
     pub store: Store,
     /// Reads pages of conversations.
     pub reader: Reader,
+    /// Asked how much waits for the database.
+    pub writer: Writer,
     /// Asked who is connected.
     pub inspect: Recipient<Inspect>,
     /// How many sockets there are, and may be.
@@ -66,11 +71,13 @@ fn get_or_head() -> impl Guard {
 
 /// All routes.
 pub fn routes(config: &mut web::ServiceConfig) {
+    observe::declare();
     config
         .service(web::resource(["/ws-online-status", "/ws"]).route(web::get().to(socket::upgrade)))
         .route("/", web::get().to(page::page))
         .route("/asyncapi.json", web::get().to(asyncapi::asyncapi))
         .route("/healthz", web::route().guard(get_or_head()).to(health::healthz))
+        .route("/metrics", web::get().to(metrics::metrics))
         .route("/readyz", web::route().guard(get_or_head()).to(health::readyz))
         .route("/api/v1/chats/{id}/messages", web::get().to(history::chat_history))
         .route("/api/v1/support-chats/{id}/messages", web::get().to(history::support_history))

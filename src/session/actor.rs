@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     delivery::{Registration, Subscriber, hub::SWEEP},
+    metrics::{self, OpenSession},
     protocol::{
         CloseCode, Dialect, Refusal, RequestId, UserId, Window,
         command::Request,
@@ -56,6 +57,7 @@ struct Presence {
     /// Whom the server was told of, if it had room to hear it.
     announced: Option<UserId>,
     port: Rc<Port>,
+    _counted: OpenSession,
 }
 
 impl Session {
@@ -79,7 +81,7 @@ impl Session {
                 None
             }
         };
-        let presence = Presence { registration, announced, port: Rc::clone(&port) };
+        let presence = Presence { registration, announced, port: Rc::clone(&port), _counted: OpenSession::new() };
         let (connection, early) = (Connection::new(outbox), early.to_vec());
         Self { connection, identity, port, _permit: permit, presence, window: None, early }.start();
     }
@@ -188,6 +190,7 @@ fn patience_with(user: UserId, port: &Port) -> ControlFlow<Halt> {
 fn refuse(outbox: &Outbox, user: UserId, request_id: Option<&RequestId>, refusal: &Refusal) {
     // Neither the frame nor the message: both may hold what was said.
     log::debug!(cause = "refused_frame"; "refused a frame of user {user}: {}, field {:?}", refusal.code.as_str(), refusal.field);
+    metrics::refused(refusal.code);
     outbox.tell(&frame::error(request_id, refusal));
 }
 
@@ -218,7 +221,11 @@ impl Actor for Session {
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        self.connection.outbox().cut();
+        let outbox = self.connection.outbox();
+        if !outbox.is_closing() {
+            metrics::broken_off();
+        }
+        outbox.cut();
     }
 }
 

@@ -8,13 +8,17 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    metrics,
     protocol::{Answer, Committed, Event, Refusal},
 };
 use futures_util::FutureExt;
 use sea_orm::{ConnectOptions, DatabaseConnection};
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
 };
 use tokio::sync::mpsc;
 
@@ -59,6 +63,12 @@ impl Writer {
                 mpsc::error::TrySendError::Closed(draft) => refuse(draft, "the server is going away: nothing was stored"),
             }
         })
+    }
+
+    /// What waits now: drafts, and their bytes.
+    #[must_use]
+    pub fn waiting(&self) -> (usize, usize) {
+        (self.queue.max_capacity() - self.queue.capacity(), self.waiting_bytes.load(Ordering::Relaxed))
     }
 }
 
@@ -121,8 +131,12 @@ impl Lane {
 
     /// All drafts in one transaction; where one row is at fault, each in its own, so that it fails alone.
     async fn store<F: Future<Output = ()>>(&mut self, drafts: &[Draft], publish: &impl Fn(Committed) -> F) {
+        let began = Instant::now();
         match commit(&self.db, drafts, self.clock.now()).await {
-            Ok(committed) => publish(committed).await,
+            Ok(committed) => {
+                metrics::committed(&committed, drafts.len(), began.elapsed());
+                publish(committed).await;
+            }
             Err(Failure::NotStored(error)) if error.is_the_rows_fault() && drafts.len() > 1 => {
                 for draft in drafts {
                     Box::pin(self.store(std::slice::from_ref(draft), publish)).await;
@@ -141,8 +155,12 @@ impl Lane {
                 log::error!("whether {} changes are stored is not known yet: {error}", drafts.len());
                 let is_stored = self.outlast(committed.events.last(), publish).await;
                 log::info!("the changes in doubt are {}", if is_stored { "stored" } else { "not stored" });
-                let refusal = Refusal::unavailable(NOT_STORED);
-                publish(if is_stored { committed } else { refused(drafts, &refusal) }).await;
+                if is_stored {
+                    metrics::committed(&committed, drafts.len(), began.elapsed());
+                    publish(committed).await;
+                } else {
+                    publish(refused(drafts, &Refusal::unavailable(NOT_STORED))).await;
+                }
             }
         }
     }

@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 
 /// The modules in the order of dependency, with those each may use beside itself.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("clock", &["protocol"]),
     ("logging", &[]),
     ("protocol", &[]),
+    ("metrics", &["protocol"]),
     ("limits", &["protocol"]),
-    ("store", &["clock", "protocol"]),
-    ("chat", &["clock", "protocol", "store"]),
-    ("delivery", &["protocol"]),
-    ("session", &["protocol", "limits", "delivery"]),
-    ("server", &["protocol", "chat", "delivery", "session"]),
-    ("http", &["protocol", "limits", "store", "chat", "server", "session"]),
+    ("store", &["clock", "protocol", "metrics"]),
+    ("chat", &["clock", "protocol", "metrics", "store"]),
+    ("delivery", &["protocol", "metrics"]),
+    ("session", &["protocol", "metrics", "limits", "delivery"]),
+    ("server", &["protocol", "metrics", "chat", "delivery", "session"]),
+    ("http", &["protocol", "metrics", "limits", "store", "chat", "server", "session"]),
     ("settings", &["protocol", "limits", "store"]),
     ("app", &["clock", "protocol", "limits", "store", "chat", "delivery", "session", "server", "http", "settings"]),
 ];
@@ -93,7 +94,7 @@ fn only_the_store_names_the_database_and_only_shells_name_actix() {
     for (name, path, text) in modules() {
         let names = |word: &str| text.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(word));
         assert!(name == "store" || !names("sea_orm"), "{} names sea_orm", path.display());
-        let pure = ["clock", "logging", "protocol", "limits", "store", "chat", "settings"].contains(&name.as_str());
+        let pure = ["clock", "logging", "protocol", "metrics", "limits", "store", "chat", "settings"].contains(&name.as_str());
         assert!(!pure || !names("actix"), "{} names actix", path.display());
     }
 }

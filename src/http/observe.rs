@@ -1,0 +1,55 @@
+//! What surrounds every route: each answer is counted, and a panic is answered 500 and ends nothing but its request.
+
+use super::problem::Problem;
+use crate::{
+    metrics::{
+        self,
+        panics::{Panicked, Place, caught_in},
+    },
+    protocol::Refusal,
+};
+use actix_web::{
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    middleware::Next,
+};
+
+/// The label of each route; what is none of them is [`OTHER`], so that nobody can make series by asking for new paths.
+const TEMPLATES: [&str; 9] = [
+    "/",
+    "/api/v1/chats/{id}/messages",
+    "/api/v1/presence",
+    "/api/v1/support-chats/{id}/messages",
+    "/healthz",
+    "/metrics",
+    "/readyz",
+    "/ws-online-status",
+    OTHER,
+];
+
+const OTHER: &str = "other";
+
+/// Makes the series of all routes.
+pub(super) fn declare() {
+    metrics::routes(&TEMPLATES);
+}
+
+/// Serves a request by what comes next, and counts its answer.
+///
+/// # Errors
+/// Those of what comes next, and 500 where that panics.
+pub async fn observe(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let pattern = request.match_pattern();
+    let answer = caught_in(Place::Http, async { next.call(request).await }).await;
+    let answer = answer.unwrap_or_else(|Panicked| Err(Problem::from(Refusal::internal()).into()));
+    let status = match &answer {
+        Ok(response) => response.status(),
+        Err(error) => error.as_response_error().status_code(),
+    };
+    let known = TEMPLATES.into_iter().find(|template| pattern.as_deref() == Some(*template));
+    metrics::answered(known.unwrap_or(OTHER), status.as_u16());
+    answer.map(ServiceResponse::map_into_boxed_body)
+}
