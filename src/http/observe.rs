@@ -15,11 +15,12 @@ use actix_web::{
 };
 
 /// The label of each route; what is none of them is [`OTHER`], so that nobody can make series by asking for new paths.
-const TEMPLATES: [&str; 9] = [
+const TEMPLATES: [&str; 10] = [
     "/",
     "/api/v1/chats/{id}/messages",
     "/api/v1/presence",
     "/api/v1/support-chats/{id}/messages",
+    "/asyncapi.json",
     "/healthz",
     "/metrics",
     "/readyz",

@@ -9,6 +9,7 @@ mod backup;
 mod bad_input;
 mod change;
 mod close_codes;
+mod dashboard;
 mod deflate;
 mod faults;
 mod frames;

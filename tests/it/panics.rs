@@ -13,16 +13,16 @@ use futures_util::{SinkExt, StreamExt, future::LocalBoxFuture};
 use natter::{
     chat::Chat,
     clock::Clock,
-    delivery::{Batch, Deliver, Hub, Reply, Subscriber, hub::HubActor},
+    delivery::{Batch, Deliver, Hub, Reply, ReplySort, Subscriber, hub::HubActor},
     http::observe,
     metrics::{self, panics},
     protocol::{
         Caller, Change, CloseCode, Conversation, ConversationId, ConversationKind, Dialect, Encoding, Event, Limits, Message,
-        MessageId, Role, Seq, Timestamp, UserId,
+        MessageId, Role, Seq, Share, Timestamp, UserId,
         resume::{Cursor, Missed},
     },
     server::{AddHub, ChatServer, Publish},
-    session::{Bounds, Connection, Identity, MissedEvents, Outbox, Port, Session, Unreadable},
+    session::{Bounds, Connection, Halt, Identity, MissedEvents, Outbox, Port, Session, Unreadable},
     store::{QueueBounds, Store},
 };
 use serde_json::{Value, json};
@@ -82,6 +82,10 @@ impl Subscriber for Listening {
         self.send(&Bytes::copy_from_slice(json));
     }
 
+    fn tell_page(&self, json: &[u8], _: &Share) {
+        self.tell(json);
+    }
+
     fn close(&self, code: CloseCode) {
         self.closed.set(Some(code));
     }
@@ -120,7 +124,7 @@ fn a_panic_while_one_session_is_told_costs_nobody_else_a_frame() {
     let before = panics_counted("delivery");
     let replies = registrations.each_ref().map(|registration| {
         let (session, json) = (registration.key(), b"{}".to_vec());
-        Reply { session, json, close: None }
+        Reply { session, json, sort: ReplySort::Answer }
     });
     hub.deliver(&Batch::new(vec![posted(1)]), &replies);
     hub.deliver(&Batch::new(vec![posted(2)]), &[]);
@@ -183,7 +187,7 @@ fn a_panic_over_what_a_client_sent_closes_its_connection_and_reads_it_to_its_end
         let reading = actix_rt::spawn(async move {
             let bounds = Bounds { message_bytes: 1 << 16, fragments: 16, deflate: false };
             let mut heard = 0;
-            let mut each = |_: &Outbox, _: natter::session::Message<'_>| -> ControlFlow<CloseCode> {
+            let mut each = |_: &Outbox, _: natter::session::Message<'_>| -> ControlFlow<Halt> {
                 heard += 1;
                 panic!("a message that our code trips over");
             };
