@@ -78,7 +78,7 @@ fn count_and_log(panic: &PanicHookInfo<'_>) {
     let words = panic.payload().downcast_ref::<&'static str>().unwrap_or(&"");
     let backtrace = Backtrace::capture();
     match backtrace.status() {
-        BacktraceStatus::Captured => log::error!("💥 a panic ({place}) at {location} {words}\n{backtrace}"),
-        _ => log::error!("💥 a panic ({place}) at {location} {words}"),
+        BacktraceStatus::Captured => log::error!(cause = "panic"; "💥 a panic ({place}) at {location} {words}\n{backtrace}"),
+        _ => log::error!(cause = "panic"; "💥 a panic ({place}) at {location} {words}"),
     }
 }

@@ -1,7 +1,7 @@
 //! What the operator sees: each number at `/metrics` moves as what it counts does.
 
 use crate::harness::{
-    Backend, Client, Kind, PATIENCE, RawSocket, Scrape, Server, TestDatabase,
+    Backend, Client, Kind, PATIENCE, RawSocket, Scrape, Server, TestDatabase, new_message,
     raw::{TEXT, client_frame},
     scrape::{becomes, exceeds},
     server::Start,
@@ -123,7 +123,7 @@ async fn errors_are_counted_by_code() {
 #[tokio::test]
 async fn bytes_that_wait_for_a_peer_are_counted_until_it_is_closed_as_slow() {
     let database = TestDatabase::new(Backend::Sqlite).await;
-    let server = Server::start(&database).await;
+    let server = Start::on(&database).env("NATTER_LIMITS__ENABLED", "false").listening().await;
     let (mut sender, _) = Client::natter_v1(&server, 1).await;
     let stalled = RawSocket::upgraded(&server, 99).await;
     let (content, mut most) = ("x".repeat(20_000), 0);
@@ -226,6 +226,21 @@ async fn refused_handshakes_are_counted_by_reason() {
     drop(stays);
     assert_eq!(Client::connect(&cursor, 1, Some("natter.v1")).await.closed().await.0, 1008);
     becomes(&server, &refused("cursor"), 1).await;
+}
+
+#[tokio::test]
+async fn what_is_too_much_for_one_user_is_counted() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let start = Start::on(&database).env("NATTER_LIMITS__CONNECTIONS_PER_USER", "1");
+    let start = start.env("NATTER_LIMITS__MESSAGES_PER_SECOND", "1").env("NATTER_LIMITS__MESSAGES_BURST", "1");
+    let server = start.listening().await;
+    let (mut client, _) = Client::natter_v1(&server, 1).await;
+    assert_eq!(Client::classic(&server, 1).await.closed().await.0, 4005);
+    becomes(&server, "natter_handshakes_refused_total{reason=\"too_many\"}", 1).await;
+    becomes(&server, "natter_closes_total{code=\"4005\"}", 1).await;
+    let message = new_message(Kind::Chat, 1, 1, "x");
+    client.send_together(&[message.clone(), message]).await;
+    exceeds(&server, "natter_errors_total{code=\"rate_limited\"}", 0).await;
 }
 
 /// The status of a handshake that is right.

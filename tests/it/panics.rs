@@ -15,6 +15,7 @@ use natter::{
     clock::Clock,
     delivery::{Batch, Deliver, Hub, Reply, ReplySort, Subscriber, hub::HubActor},
     http::observe,
+    limits::{Limiter, Network},
     metrics::{self, panics},
     protocol::{
         Caller, Change, CloseCode, Conversation, ConversationId, ConversationKind, Dialect, Encoding, Event, Limits, Message,
@@ -32,7 +33,7 @@ use std::{
     ops::ControlFlow,
     panic::{set_hook, take_hook},
     rc::Rc,
-    sync::Once,
+    sync::{Arc, Once},
 };
 use tokio::time::timeout;
 use tokio_tungstenite::{
@@ -144,7 +145,7 @@ fn noon() -> Timestamp {
 
 fn identity(user: i64, cursor: Option<Cursor>) -> Identity {
     let caller = Caller { user: UserId(user), role: Role::User };
-    Identity { caller, dialect: Dialect::NatterV1, deflate: None, cursor }
+    Identity { caller, network: Network::of([127, 0, 0, 1].into()), dialect: Dialect::NatterV1, deflate: None, cursor }
 }
 
 type Socket = WebSocketStream<TcpStream>;
@@ -243,7 +244,8 @@ impl Parts {
             log_id: store.head().log_id,
             log: Rc::new(FaultyLog),
             max_missed: 100,
-            limits: Limits { content_chars: 1_000, frame_bytes: 1 << 16 },
+            limits: Limits { content_chars: 1_000, frame_bytes: 1 << 16, messages_per_second: None },
+            limiter: Arc::new(Limiter::new(None)),
             fragments: 16,
             compression: false,
             outbox_bytes: 1 << 20,
