@@ -14,6 +14,12 @@ impl Clock {
         Self(|| Timestamp::new(chrono::Utc::now()))
     }
 
+    /// A clock that is told what to tell.
+    #[must_use]
+    pub fn told_by(tell: fn() -> Timestamp) -> Self {
+        Self(tell)
+    }
+
     /// The moment.
     #[must_use]
     pub fn now(self) -> Timestamp {

@@ -6,6 +6,7 @@ pub mod protocol;
 pub mod limits;
 pub mod clock;
 pub mod access;
+pub mod metrics;
 pub mod identity;
 pub mod store;
 pub mod demo;

@@ -7,6 +7,7 @@ use natter::{
     clock::Clock,
     demo::{self, Demo},
     logging,
+    metrics::panics,
     protocol::{Caller, Role, UserId, fields::MAX_ID},
     settings::{Overrides, Settings},
     store::{
@@ -157,6 +158,7 @@ fn main() -> ExitCode {
         eprintln!("natter: {error}");
         return ExitCode::FAILURE;
     }
+    panics::install_hook();
     match actix::System::new().block_on(run(cli.command.unwrap_or(Command::Serve), &settings)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

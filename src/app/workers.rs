@@ -2,7 +2,7 @@
 
 use crate::{
     delivery::{Drain, Hub, hub::HubActor},
-    http::{SessionPort, Site, gate, routes, takeover},
+    http::{SessionPort, Site, gate, observe, routes, takeover},
     identity::Mode,
     limits::Limiter,
     protocol::{Caller, ErrorCode, Grant, Refusal, Seq, Token, resume::Missed},
@@ -104,7 +104,8 @@ impl Workers {
         InitError = (),
         Service: 'static,
     > + use<> {
-        let app = App::new().app_data(self.site.clone()).configure(routes).wrap(from_fn(gate::pass));
+        // What is wrapped last is passed first: what the gate refuses is counted, too.
+        let app = App::new().app_data(self.site.clone()).configure(routes).wrap(from_fn(gate::pass)).wrap(from_fn(observe));
         let app = match port {
             Some(port) => app.app_data(port),
             None => app,

@@ -13,6 +13,7 @@ pub use member::{Members, members, set_member};
 
 use crate::{
     clock::Clock,
+    metrics,
     protocol::{Answer, Caller, Command, Origin, Principal, frame, history::GetHistory},
     store::{Draft, Reader, Writer},
 };
@@ -70,6 +71,9 @@ async fn told_history(reader: Reader, caller: Caller, origin: Origin, query: Get
     let request_id = origin.request_id();
     match history(&reader, Principal::User(caller), &query).await {
         Ok(page) => frame::history(request_id, &page),
-        Err(refusal) => frame::error(request_id, &refusal),
+        Err(refusal) => {
+            metrics::refused(refusal.code);
+            frame::error(request_id, &refusal)
+        }
     }
 }

@@ -76,7 +76,7 @@ mod tests {
     /// The frame of one event, as a batch of its own writes it.
     fn alone(seq: i64) -> Vec<u8> {
         let one = Batch::new(vec![Addressed { event: event(seq), audience: Audience::Everyone }]);
-        let frames = one.frames_after(Seq(0), &[], PLAIN).to_vec();
+        let frames = one.frames_after(Seq(0), &[], PLAIN).bytes.to_vec();
         let mut json = Vec::new();
         frame::event(&event(seq), Dialect::NatterV1, &mut json);
         assert!(frames.ends_with(&json));
@@ -124,7 +124,7 @@ mod tests {
                 let seen = (1..).zip(&audiences).filter(|(seq, audience)| *seq > after && sees(audience));
                 let expected: Vec<u8> = seen.flat_map(|(seq, _)| alone(seq)).collect();
                 let own = groups.get(&slot).map_or(&[][..], Vec::as_slice);
-                prop_assert_eq!(batch.frames_after(Seq(after), own, PLAIN).to_vec(), expected);
+                prop_assert_eq!(batch.frames_after(Seq(after), own, PLAIN).bytes.to_vec(), expected);
             }
         }
 

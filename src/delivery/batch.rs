@@ -3,7 +3,8 @@
 
 use super::deflate;
 use crate::protocol::{
-    Addressed, Audience, Deflate, Dialect, Encoding, Event, Seq, SessionKey, Share, audience::Listed, frame, websocket::Opcode,
+    Addressed, Audience, CloseCode, Deflate, Dialect, Encoding, Event, Seq, SessionKey, Share, audience::Listed, frame,
+    websocket::Opcode,
 };
 use bytes::Bytes;
 use std::{
@@ -37,7 +38,7 @@ pub struct Group {
 #[derive(Debug, Default)]
 struct Part {
     events: Vec<usize>,
-    frames: PerEncoding<Bytes>,
+    frames: PerEncoding<Frames>,
 }
 
 /// The frames of all events of a batch, one after the other.
@@ -45,9 +46,26 @@ struct Part {
 struct Encoded {
     frames: Bytes,
     /// Where each event's frames end.
-    ends: Vec<usize>,
+    ends: Vec<End>,
     /// Whether one of them is long enough to be compressed.
     has_long: bool,
+}
+
+/// Where the frames of a batch's first events end.
+#[derive(Clone, Copy, Debug, Default)]
+struct End {
+    bytes: usize,
+    /// How many frames they are.
+    frames: usize,
+}
+
+/// Frames to be sent in one write.
+#[derive(Clone, Debug, Default)]
+pub struct Frames {
+    /// One after the other.
+    pub bytes: Bytes,
+    /// How many they are.
+    pub count: usize,
 }
 
 /// A frame for one session: an answer to a command of its own.
@@ -57,8 +75,19 @@ pub struct Reply {
     pub session: SessionKey,
     /// One frame, as JSON.
     pub json: Vec<u8>,
-    /// Set where it is a page: what the command takes of its session's window, until the page has left.
-    pub page: Option<Share>,
+    /// What there is to do beside.
+    pub sort: ReplySort,
+}
+
+/// What there is to do with a reply, beside sending it.
+#[derive(Clone, Debug)]
+pub enum ReplySort {
+    /// Nothing.
+    Answer,
+    /// It is a page, and keeps what its command takes of the session's window until it has left.
+    Page(Share),
+    /// The session ends behind it.
+    Last(CloseCode),
 }
 
 impl Batch {
@@ -111,7 +140,7 @@ impl Batch {
     /// The frames of its events after `seq` for a session that is in these of its groups, by their places: one write a session,
     /// however many events there are.
     #[must_use]
-    pub fn frames_after(&self, seq: Seq, groups: &[usize], encoding: Encoding) -> Bytes {
+    pub fn frames_after(&self, seq: Seq, groups: &[usize], encoding: Encoding) -> Frames {
         match groups {
             [] => self.part_after(seq, &self.public, encoding),
             [group] => self.part_after(seq, &self.groups[*group].seen, encoding),
@@ -122,7 +151,7 @@ impl Batch {
         }
     }
 
-    fn part_after(&self, seq: Seq, part: &Part, encoding: Encoding) -> Bytes {
+    fn part_after(&self, seq: Seq, part: &Part, encoding: Encoding) -> Frames {
         let new = self.after(seq, &part.events);
         if new.len() < part.events.len() {
             return self.joined(new, encoding);
@@ -135,16 +164,21 @@ impl Batch {
     }
 
     /// The frames of these events: the same memory where they stand together, else a copy.
-    fn joined(&self, events: &[usize], encoding: Encoding) -> Bytes {
+    fn joined(&self, events: &[usize], encoding: Encoding) -> Frames {
         let Encoded { frames, ends, .. } = self.encoded(encoding);
-        let range = |place: usize| place.checked_sub(1).map_or(0, |before| ends[before])..ends[place];
+        let end = |place: usize| ends[place];
+        let start = |place: usize| place.checked_sub(1).map(end).unwrap_or_default();
         match events {
-            [] => Bytes::new(),
+            [] => Frames::default(),
             [first, .., last] if last - first >= events.len() => {
-                let pieces: Vec<&[u8]> = events.iter().map(|place| &frames[range(*place)]).collect();
-                pieces.concat().into()
+                let pieces: Vec<&[u8]> = events.iter().map(|place| &frames[start(*place).bytes..end(*place).bytes]).collect();
+                let count = events.iter().map(|place| end(*place).frames - start(*place).frames).sum();
+                Frames { bytes: pieces.concat().into(), count }
             }
-            [first, ..] => frames.slice(range(*first).start..range(first + events.len() - 1).end),
+            [first, ..] => {
+                let (start, end) = (start(*first), end(first + events.len() - 1));
+                Frames { bytes: frames.slice(start.bytes..end.bytes), count: end.frames - start.frames }
+            }
         }
     }
 
@@ -220,15 +254,17 @@ fn encode(events: &[Event], Encoding { dialect, deflate }: Encoding) -> Encoded 
     let mut ends = Vec::with_capacity(events.len());
     let mut json = Vec::with_capacity(TYPICAL_FRAME);
     let mut has_long = false;
+    let mut count = 0;
     for event in events {
         json.clear();
         frame::event(event, dialect, &mut json);
         // What a dialect has no words for is no frame, not an empty one.
         if !json.is_empty() {
             has_long |= deflate::is_worth_it(&json);
+            count += 1;
             deflate::write(&mut frames, Opcode::Text, &json, deflate);
         }
-        ends.push(frames.len());
+        ends.push(End { bytes: frames.len(), frames: count });
     }
     Encoded { frames: frames.into(), ends, has_long }
 }

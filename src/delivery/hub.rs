@@ -1,8 +1,12 @@
 //! One hub a worker thread: the outboxes of that worker's sessions, and the actor that brings them what was committed.
 
-use super::{Batch, Reply, addressees::Addressees};
+use super::{Batch, Frames, Reply, ReplySort, addressees::Addressees};
 use crate::{
     clock::Clock,
+    metrics::{
+        self, Sent,
+        panics::{Place, caught},
+    },
     protocol::{Caller, CloseCode, Encoding, Revocations, Seq, SessionKey, Share, Timestamp},
 };
 use actix::{Actor, ActorStreamExt, AsyncContext, Context, Handler, Message, fut::wrap_stream};
@@ -74,15 +78,20 @@ struct Slot {
 }
 
 impl Slot {
-    /// Sends a session that is live what it sees of a batch and does not have yet, being in these groups of it.
-    fn hand_out(&self, batch: &Batch, head: Seq, groups: &[usize]) {
-        let (Some(subscriber), Some(after)) = (&self.subscriber, self.live_after) else { return };
+    /// Sends a session that is live what it sees of a batch and does not have yet, being in these groups of it: how many frames.
+    fn hand_out(&self, batch: &Batch, head: Seq, groups: &[usize]) -> usize {
+        let (Some(subscriber), Some(after)) = (&self.subscriber, self.live_after) else { return 0 };
+        let mut sent = 0;
         if after < head {
-            let frames = batch.frames_after(after, groups, subscriber.encoding());
-            if !frames.is_empty() {
-                subscriber.send(&frames);
-            }
+            isolated(&**subscriber, || {
+                let Frames { bytes, count } = batch.frames_after(after, groups, subscriber.encoding());
+                if count > 0 {
+                    subscriber.send(&bytes);
+                    sent = count;
+                }
+            });
         }
+        sent
     }
 }
 
@@ -142,26 +151,32 @@ impl Hub {
     /// costs no more than they are, however many sessions there are.
     pub fn deliver(&self, batch: &Batch, replies: &[Reply]) {
         let slots = self.slots.borrow();
+        let mut sent = 0;
         if let Some(head) = batch.head() {
             let groups = self.addressees.borrow().groups_by_slot(batch);
             if batch.is_public() {
                 for (place, slot) in (0..).zip(slots.iter()) {
-                    slot.hand_out(batch, head, groups.get(&place).map_or(&[], Vec::as_slice));
+                    sent += slot.hand_out(batch, head, groups.get(&place).map_or(&[], Vec::as_slice));
                 }
             } else {
                 for (place, groups) in &groups {
-                    slots[*place as usize].hand_out(batch, head, groups);
+                    sent += slots[*place as usize].hand_out(batch, head, groups);
                 }
             }
+            metrics::frames_sent(Sent::Event, sent);
             self.head.set(self.head.get().max(head));
         }
-        for Reply { session, json, page } in replies {
+        for Reply { session, json, sort } in replies {
             let addressee = slots.get(session.slot as usize).filter(|slot| slot.generation == session.generation);
             if let Some(subscriber) = addressee.and_then(|slot| slot.subscriber.as_ref()) {
-                match page {
-                    Some(share) => subscriber.tell_page(json, share),
-                    None => subscriber.tell(json),
-                }
+                isolated(&**subscriber, || match sort {
+                    ReplySort::Answer => subscriber.tell(json),
+                    ReplySort::Page(share) => subscriber.tell_page(json, share),
+                    ReplySort::Last(code) => {
+                        subscriber.tell(json);
+                        subscriber.close(*code);
+                    }
+                });
             }
         }
     }
@@ -172,7 +187,11 @@ impl Hub {
     }
 
     fn for_each(&self, act: impl Fn(&dyn Subscriber)) {
-        self.slots.borrow().iter().filter_map(|slot| slot.subscriber.as_deref()).for_each(act);
+        self.slots
+            .borrow()
+            .iter()
+            .filter_map(|slot| slot.subscriber.as_deref())
+            .for_each(|subscriber| isolated(subscriber, || act(subscriber)));
     }
 
     fn leave(&self, key: SessionKey) {
@@ -182,6 +201,14 @@ impl Hub {
         }
         slot.generation = slot.generation.wrapping_add(1);
         self.free.borrow_mut().push(key.slot);
+    }
+}
+
+/// Does something for one subscriber. A panic ends that one alone: it may have missed something, and is closed.
+fn isolated(subscriber: &dyn Subscriber, act: impl FnOnce()) {
+    if caught(Place::Delivery, act).is_err() {
+        // Where even that fails, the hook has logged it, and there is nothing left to try.
+        let _ = caught(Place::Delivery, || subscriber.close(CloseCode::Internal));
     }
 }
 

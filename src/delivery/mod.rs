@@ -6,6 +6,6 @@ pub mod deflate;
 pub mod hub;
 pub mod roster;
 
-pub use batch::{Batch, Reply};
+pub use batch::{Batch, Frames, Reply, ReplySort};
 pub use hub::{Deliver, Drain, Hub, Registration, Subscriber};
 pub use roster::Roster;

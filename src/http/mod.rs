@@ -12,6 +12,8 @@ mod health;
 mod history;
 mod identity;
 mod members;
+mod metrics;
+mod observe;
 mod page;
 mod presence;
 mod problem;
@@ -21,6 +23,7 @@ mod socket;
 pub mod takeover;
 
 pub use connections::{Bounds, Connections};
+pub use observe::observe;
 pub use route::{Needs, Route, routes};
 pub use socket::SessionPort;
 
@@ -46,7 +49,7 @@ pub struct Site {
     pub store: Store,
     /// Reads pages of conversations.
     pub reader: Reader,
-    /// Takes changes of who belongs to a conversation.
+    /// Takes changes of who belongs to a conversation; asked how much waits for the database.
     pub writer: Writer,
     /// Asked who is connected.
     pub inspect: Recipient<Inspect>,

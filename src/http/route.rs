@@ -1,6 +1,6 @@
 //! Every route, with who may use it. A new one has its line in each of these, or does not compile.
 
-use super::{Site, asyncapi, explain, health, history, members, page, presence, revocation, socket};
+use super::{Site, asyncapi, explain, health, history, members, metrics, observe, page, presence, revocation, socket};
 use crate::{access::Action, protocol::ConversationKind};
 use ConversationKind::{Chat, Support};
 use actix_web::{
@@ -26,6 +26,8 @@ pub enum Route {
     Healthz,
     /// Whether it takes work.
     Readyz,
+    /// What the operator watches.
+    Metrics,
     /// Who is connected.
     Presence,
     /// What someone may do, and why.
@@ -59,12 +61,13 @@ pub enum Needs {
 
 impl Route {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Socket,
         Self::Page,
         Self::Asyncapi,
         Self::Healthz,
         Self::Readyz,
+        Self::Metrics,
         Self::Presence,
         Self::Explain,
         Self::Revoke,
@@ -82,7 +85,7 @@ impl Route {
     #[must_use]
     pub fn needs(self) -> Needs {
         match self {
-            Self::Page | Self::Asyncapi | Self::Healthz | Self::Readyz => Needs::Nothing,
+            Self::Page | Self::Asyncapi | Self::Healthz | Self::Readyz | Self::Metrics => Needs::Nothing,
             Self::Socket => Needs::User,
             Self::Presence => Needs::Caller,
             Self::Explain => Needs::To(Action::Explain),
@@ -102,6 +105,7 @@ impl Route {
             | Self::Asyncapi
             | Self::Healthz
             | Self::Readyz
+            | Self::Metrics
             | Self::Presence
             | Self::Explain
             | Self::History(_)
@@ -121,6 +125,7 @@ impl Route {
             Self::Asyncapi => "/asyncapi.json",
             Self::Healthz => "/healthz",
             Self::Readyz => "/readyz",
+            Self::Metrics => "/metrics",
             Self::Presence => "/api/v1/presence",
             Self::Explain => "/api/v1/explain",
             Self::Revoke => "/api/v1/users/{id}/revoke",
@@ -143,6 +148,7 @@ impl Route {
             Self::Asyncapi => here.guard(asked_so).to(asyncapi::asyncapi),
             Self::Healthz => here.guard(get_or_head()).to(health::healthz),
             Self::Readyz => here.guard(get_or_head()).to(health::readyz),
+            Self::Metrics => here.guard(asked_so).to(metrics::metrics),
             Self::Presence => here.guard(asked_so).to(presence::presence),
             Self::Explain => here.guard(asked_so).to(explain::explain),
             Self::Revoke => here.guard(asked_so).to(revocation::revoke),
@@ -173,6 +179,7 @@ fn get_or_head() -> impl Guard {
 
 /// All routes.
 pub fn routes(config: &mut web::ServiceConfig) {
+    observe::declare();
     for route in Route::ALL {
         config.service(route.resource());
     }

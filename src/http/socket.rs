@@ -3,6 +3,7 @@
 use super::{Site, address::address, connections::Permit, handshake, identity, problem::Problem, takeover::OnUpgrade};
 use crate::{
     limits::Network,
+    metrics::{self, HandshakeFault},
     protocol::{Deflate, Dialect, Grant, Refusal, deflate, session::NATTER_V1},
     session::{Identity, Port, Session, turn_away, turn_away_one_too_many},
 };
@@ -22,18 +23,26 @@ pub struct SessionPort(pub Rc<Port>);
 /// Answers 101 and leaves the socket to a session. Who the client is, is refused on the WebSocket, with 4001: a browser shows its
 /// page nothing of a refused handshake.
 pub(super) async fn upgrade(request: HttpRequest, site: Data<Site>) -> Result<HttpResponse, Problem> {
-    handshake::check(&request)?;
+    handshake::check(&request).inspect_err(|_| metrics::handshake_refused(HandshakeFault::Malformed))?;
     if site.is_draining() {
+        metrics::handshake_refused(HandshakeFault::NotServing);
         return Err(Problem::unavailable("the server is going away: connect again"));
     }
     let network = Network::of(address(&request, &site.trusted_proxies));
-    let permit = site.connections.permit(network).ok_or_else(|| Problem::unavailable("too many connections: try again later"))?;
+    let Some(permit) = site.connections.permit(network) else {
+        metrics::handshake_refused(HandshakeFault::Full);
+        return Err(Problem::unavailable("too many connections: try again later"));
+    };
     let Some(SessionPort(port)) = request.app_data::<SessionPort>().cloned() else {
+        metrics::handshake_refused(HandshakeFault::NotServing);
         return Err(Problem::unavailable("the server is starting: try again"));
     };
     let mut response = match actix_web_actors::ws::handshake_with_protocols(&request, &[NATTER_V1]) {
         Ok(response) => response,
-        Err(refused) => return Ok(refused.error_response()),
+        Err(refused) => {
+            metrics::handshake_refused(HandshakeFault::Malformed);
+            return Ok(refused.error_response());
+        }
     };
     let agreed = if port.compression { deflate::agree(extensions(&request)) } else { None };
     if let Some(agreed) = agreed {

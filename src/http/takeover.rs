@@ -4,6 +4,7 @@
 //! instance of the application, so that routing, extractors and rejections work as on any other route. A handler that answers 101
 //! puts an [`OnUpgrade`] into the response; it gets the socket once the response is written.
 
+use crate::metrics::panics::{Place, caught};
 use actix_codec::Framed;
 use actix_http::{
     ConnectionType, Request, Response,
@@ -52,7 +53,8 @@ where
         Some(OnUpgrade(take)) => {
             codec.encode(Message::Item((response.drop_body(), BodySize::None)), &mut out)?;
             stream.write_all(&out).await?;
-            take(stream, parts.read_buf);
+            // The hook has logged it; the socket is closed with what panicked.
+            let _ = caught(Place::Session, || take(stream, parts.read_buf));
             Ok(())
         }
         None => refuse(stream, codec, out, response).await,

@@ -2,7 +2,7 @@
 
 /// The close codes that Natter sends. 4000–4099: do not come back unchanged; 4100–4199: back off with jitter, then resume;
 /// 4200–4299: reconnect now and resume.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::VariantArray)]
 pub enum CloseCode {
     /// The client is done; its close is answered.
     Normal,
@@ -20,6 +20,8 @@ pub enum CloseCode {
     Policy,
     /// A frame or message above the limit.
     TooLarge,
+    /// The server failed.
+    Internal,
     /// The server can't take another session now.
     TryAgainLater,
     /// Who the client is, is missing or invalid.
@@ -48,6 +50,7 @@ impl CloseCode {
             Self::InvalidUtf8 | Self::InvalidDeflate => 1007,
             Self::Policy => 1008,
             Self::TooLarge => 1009,
+            Self::Internal => 1011,
             Self::TryAgainLater => 1013,
             Self::Unauthorized => 4001,
             Self::TooManyConnections => 4005,
@@ -70,6 +73,7 @@ impl CloseCode {
             Self::InvalidDeflate => "compressed message is not valid DEFLATE",
             Self::Policy => "what you asked for is invalid: see the error before this",
             Self::TooLarge => "frame too large",
+            Self::Internal => "the server failed: reconnect and resume",
             Self::TryAgainLater => "try again later",
             Self::Unauthorized => "who you are is missing or invalid",
             Self::TooManyConnections => "too many connections",

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// The codes of an `ERROR` frame. They never change their meaning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::VariantArray)]
 pub enum ErrorCode {
     /// The frame is not one JSON object.
     InvalidJson,

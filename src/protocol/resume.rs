@@ -72,7 +72,7 @@ pub struct Reset {
 }
 
 /// Why what was missed can't be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::VariantArray)]
 pub enum ResetReason {
     /// The log no longer reaches back so far.
     Expired,
@@ -82,16 +82,23 @@ pub enum ResetReason {
     TooMany,
 }
 
+impl ResetReason {
+    /// The reason as it stands on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::OtherLog => "other_log",
+            Self::TooMany => "too_many",
+        }
+    }
+}
+
 impl Serialize for Reset {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let reason = match self.reason {
-            ResetReason::Expired => "expired",
-            ResetReason::OtherLog => "other_log",
-            ResetReason::TooMany => "too_many",
-        };
         let mut payload = serializer.serialize_struct("Reset", 2)?;
         payload.serialize_field("seq", &self.seq.0)?;
-        payload.serialize_field("reason", reason)?;
+        payload.serialize_field("reason", self.reason.as_str())?;
         payload.end()
     }
 }

@@ -3,8 +3,14 @@
 use super::announce::announce;
 use crate::{
     chat::{Chat, Outcome},
-    delivery::{Batch, Deliver, Reply, Roster},
-    protocol::{Addressed, Answer, Committed, Origin, Refusal, Seq, SessionKey, Share, UserId, command::Request, frame},
+    delivery::{Batch, Deliver, Reply, ReplySort, Roster},
+    metrics::{
+        self,
+        panics::{Panicked, Place, caught, caught_in},
+    },
+    protocol::{
+        Addressed, Answer, CloseCode, Committed, Origin, Refusal, Seq, SessionKey, Share, UserId, command::Request, frame,
+    },
     session::{Connect, Disconnect, Submit},
 };
 use actix::{
@@ -53,26 +59,58 @@ impl ChatServer {
         let mut replies = Vec::new();
         for Request { request_id, command } in requests {
             let origin = Origin::Session { session, request_id, share: share.clone() };
-            match self.chat.run(caller, origin.clone(), command) {
-                Outcome::Queued => {}
-                Outcome::Refused(answer) => replies.extend(reply_to(&answer)),
-                Outcome::Told(json) => replies.push(Reply { session, json, page: None }),
-                Outcome::Reading(_) if self.reading >= READS => {
-                    let refusal = Refusal::unavailable("the server is busy reading: try again");
-                    replies.extend(reply_to(&Answer { to: origin, outcome: Err(refusal) }));
+            match caught(Place::Command, || self.chat.run(caller, origin.clone(), command)) {
+                Err(Panicked) => {
+                    replies.push(last_words(session, &origin));
+                    break;
                 }
-                Outcome::Reading(reading) => self.read(session, reading, share.clone(), ctx),
+                Ok(outcome) => replies.extend(self.answer(session, &share, origin, outcome, ctx)),
             }
         }
         replies
     }
 
+    /// What is told at once of a command's outcome.
+    fn answer(
+        &mut self,
+        session: SessionKey,
+        share: &Share,
+        origin: Origin,
+        outcome: Outcome,
+        ctx: &mut Context<Self>,
+    ) -> Option<Reply> {
+        match outcome {
+            Outcome::Queued => None,
+            Outcome::Refused(answer) => reply_to(&answer),
+            Outcome::Told(json) => Some(Reply { session, json, sort: ReplySort::Answer }),
+            Outcome::Reading(_) if self.reading >= READS => {
+                let refusal = Refusal::unavailable("the server is busy reading: try again");
+                reply_to(&Answer { to: origin, outcome: Err(refusal) })
+            }
+            Outcome::Reading(reading) => {
+                self.read(session, share.clone(), origin, reading, ctx);
+                None
+            }
+        }
+    }
+
     /// Waits for a page and sends it.
-    fn read(&mut self, session: SessionKey, reading: LocalBoxFuture<'static, Vec<u8>>, share: Share, ctx: &mut Context<Self>) {
+    fn read(
+        &mut self,
+        session: SessionKey,
+        share: Share,
+        origin: Origin,
+        reading: LocalBoxFuture<'static, Vec<u8>>,
+        ctx: &mut Context<Self>,
+    ) {
         self.reading += 1;
-        ctx.spawn(reading.into_actor(self).map(move |json, server, ctx| {
+        ctx.spawn(caught_in(Place::Command, reading).into_actor(self).map(move |page, server, ctx| {
             server.reading -= 1;
-            server.reply(session, vec![Reply { session, json, page: Some(share) }], ctx);
+            let reply = match page {
+                Ok(json) => Reply { session, json, sort: ReplySort::Page(share) },
+                Err(Panicked) => last_words(session, &origin),
+            };
+            server.reply(reply.session, vec![reply], ctx);
         }));
     }
 
@@ -123,9 +161,19 @@ fn reply_to(answer: &Answer) -> Option<Reply> {
     let json = match (outcome, request_id) {
         (Ok(ack), Some(request_id)) => frame::ack(request_id, ack),
         (Ok(_), None) => return None,
-        (Err(refusal), request_id) => frame::error(request_id, refusal),
+        (Err(refusal), request_id) => {
+            metrics::refused(refusal.code);
+            frame::error(request_id, refusal)
+        }
     };
-    Some(Reply { session, json, page: None })
+    Some(Reply { session, json, sort: ReplySort::Answer })
+}
+
+/// What a session is told whose command panicked.
+fn last_words(session: SessionKey, to: &Origin) -> Reply {
+    let refusal = Refusal::internal();
+    metrics::refused(refusal.code);
+    Reply { session, json: frame::error(to.request_id(), &refusal), sort: ReplySort::Last(CloseCode::Internal) }
 }
 
 /// Answers those who wait over HTTP.

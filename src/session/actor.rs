@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     delivery::{Registration, Subscriber, hub::SWEEP},
+    metrics::{self, OpenSession},
     protocol::{
         Caller, CloseCode, Dialect, Refusal, RequestId, UserId, Window,
         command::Request,
@@ -59,6 +60,7 @@ struct Presence {
     /// Whom the server was told of, if it had room to hear it.
     announced: Option<UserId>,
     port: Rc<Port>,
+    _counted: OpenSession,
 }
 
 impl Session {
@@ -82,7 +84,7 @@ impl Session {
                 None
             }
         };
-        let presence = Presence { registration, announced, port: Rc::clone(&port) };
+        let presence = Presence { registration, announced, port: Rc::clone(&port), _counted: OpenSession::new() };
         let (connection, early) = (Connection::new(outbox), early.to_vec());
         let refreshing = Refreshing::default();
         Self { connection, identity, port, refreshing, _permit: permit, presence, window: None, early }.start();
@@ -204,6 +206,7 @@ fn patience_with(user: UserId, port: &Port) -> ControlFlow<Halt> {
 pub(super) fn refuse(outbox: &Outbox, user: UserId, request_id: Option<&RequestId>, refusal: &Refusal) {
     // Neither the frame nor the message: both may hold what was said.
     log::debug!(cause = "refused_frame"; "refused a frame of user {user}: {}, field {:?}", refusal.code.as_str(), refusal.field);
+    metrics::refused(refusal.code);
     outbox.tell(&frame::error(request_id, refusal));
 }
 
@@ -235,7 +238,11 @@ impl Actor for Session {
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        self.connection.outbox().cut();
+        let outbox = self.connection.outbox();
+        if !outbox.is_closing() {
+            metrics::broken_off();
+        }
+        outbox.cut();
     }
 }
 

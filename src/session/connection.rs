@@ -5,7 +5,14 @@ use super::{
     header::Violation,
     outbox::Outbox,
 };
-use crate::{delivery::Subscriber, protocol::CloseCode};
+use crate::{
+    delivery::Subscriber,
+    metrics::{
+        self,
+        panics::{Panicked, Place, caught},
+    },
+    protocol::CloseCode,
+};
 use std::{
     cell::RefCell,
     ops::ControlFlow,
@@ -121,7 +128,7 @@ impl Connection {
         }
         let Self { outbox, decoder, phase, .. } = self;
         let mut cost = 0;
-        let result = decoder.decode(bytes, bounds, &mut |incoming| {
+        let mut hear_each = |incoming: Incoming<'_>| {
             cost += EACH + incoming.length();
             match hear(incoming, outbox, each) {
                 Heard::Message if cost < TURN => ControlFlow::Continue(()),
@@ -132,15 +139,19 @@ impl Connection {
                     ControlFlow::Break(())
                 }
             }
-        });
-        match result {
-            Ok(taken) if self.phase == Phase::Open && taken < bytes.len() => self.later = Some(bytes[taken..].into()),
-            Ok(_) => {}
-            Err(violation) => {
-                self.phase = Phase::Parting;
-                self.outbox.close(close_code(violation));
-            }
+        };
+        match caught(Place::Session, || decoder.decode(bytes, bounds, &mut hear_each)) {
+            Ok(Ok(taken)) if self.phase == Phase::Open && taken < bytes.len() => self.later = Some(bytes[taken..].into()),
+            Ok(Ok(_)) => {}
+            Ok(Err(violation)) => self.part(close_code(violation)),
+            // What the decoder holds may be half done: nothing more is read by it.
+            Err(Panicked) => self.part(CloseCode::Internal),
         }
+    }
+
+    fn part(&mut self, code: CloseCode) {
+        self.phase = Phase::Parting;
+        self.outbox.close(code);
     }
 }
 
@@ -156,6 +167,7 @@ enum Heard {
 
 /// Does what an endpoint does.
 fn hear(incoming: Incoming<'_>, outbox: &Outbox, each: &mut Listener<'_>) -> Heard {
+    metrics::frame_received();
     let message = match incoming {
         Incoming::Text(text) => Message::Text(text),
         Incoming::Binary(bytes) => Message::Binary(bytes),

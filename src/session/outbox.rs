@@ -11,6 +11,10 @@ use super::{
 };
 use crate::{
     delivery::{Subscriber, deflate},
+    metrics::{
+        self, Sent,
+        panics::{Place, caught_in},
+    },
     protocol::{
         Caller, CloseCode, Encoding, Grant, Revocations, Share, Timestamp,
         websocket::{self, Opcode},
@@ -134,6 +138,7 @@ impl Outbox {
     pub(super) fn pong(&self, payload: &[u8]) {
         if self.is_flushed() {
             self.send(&websocket::frame(Opcode::Pong, payload));
+            metrics::frames_sent(Sent::Control, 1);
         }
     }
 
@@ -203,7 +208,11 @@ impl Outbox {
             && let Some(this) = self.this.upgrade()
         {
             state.writing = true;
-            actix_rt::spawn(async move { this.write_what_waits().await });
+            actix_rt::spawn(async move {
+                if caught_in(Place::Session, this.write_what_waits()).await.is_err() {
+                    this.cut();
+                }
+            });
         }
     }
 
@@ -223,13 +232,16 @@ impl Outbox {
     }
 
     fn fail(&self, state: &mut State) {
-        state.closing.get_or_insert_default();
+        if state.closing.is_none() {
+            state.closing = Some(0);
+            metrics::broken_off();
+        }
         state.waiting.clear();
         state.wake(self.room());
         self.shutdown(Shutdown::Both);
     }
 
-    async fn write_what_waits(self: Rc<Self>) {
+    async fn write_what_waits(&self) {
         loop {
             let writable = poll_fn(|cx| self.stream.borrow().poll_write_ready(cx)).await;
             let mut state = self.state.borrow_mut();
@@ -314,11 +326,13 @@ impl Subscriber for Outbox {
 
     fn tell(&self, json: &[u8]) {
         self.send(&self.frame(json));
+        metrics::frames_sent(Sent::Answer, 1);
     }
 
     fn tell_page(&self, json: &[u8], share: &Share) {
         if !self.is_closing() {
             self.write_or_queue(&self.frame(json), Occasion::Page { _share: Some(share.clone()) });
+            metrics::frames_sent(Sent::Answer, 1);
         }
     }
 
@@ -326,12 +340,11 @@ impl Subscriber for Outbox {
         if self.is_closing() {
             return;
         }
+        self.state.borrow_mut().closing = Some(0);
         self.write_or_queue(&websocket::close(code), Occasion::Event);
-        {
-            let mut state = self.state.borrow_mut();
-            state.closing.get_or_insert_default();
-            state.wake(self.room());
-        }
+        metrics::frames_sent(Sent::Control, 1);
+        metrics::closed(code);
+        self.state.borrow_mut().wake(self.room());
         if self.is_flushed() {
             self.shutdown(Shutdown::Write);
         }
@@ -365,7 +378,10 @@ impl Subscriber for Outbox {
             Pulse::Nothing => {}
             // Where something waits, what the peer reads of it is its sign of life.
             Pulse::Ping if !self.is_flushed() => {}
-            Pulse::Ping => self.send(&websocket::frame(Opcode::Ping, b"")),
+            Pulse::Ping => {
+                self.send(&websocket::frame(Opcode::Ping, b""));
+                metrics::frames_sent(Sent::Control, 1);
+            }
             Pulse::Dead => self.close(CloseCode::NoPong),
         }
     }

@@ -1,6 +1,6 @@
 //! What waits to be written to one socket, as plain bytes in order; it knows no socket.
 
-use crate::protocol::Share;
+use crate::{metrics::OutboxBytes, protocol::Share};
 use bytes::{Buf, Bytes};
 use std::{collections::VecDeque, io::IoSlice};
 
@@ -32,7 +32,7 @@ pub(super) enum Occasion {
 pub(super) struct Queue {
     pieces: VecDeque<Piece>,
     /// Bytes of all of them.
-    bytes: usize,
+    bytes: OutboxBytes,
     /// Bytes of those that count against the peer.
     counted: usize,
     /// Whether the first piece is partly written: it can't be taken back.
@@ -46,7 +46,7 @@ impl Queue {
 
     /// Bytes that wait.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes.get()
     }
 
     /// Bytes that wait and count against a peer that does not read.
@@ -58,7 +58,7 @@ impl Queue {
     pub(super) fn push(&mut self, mut piece: Piece, written: usize) {
         self.torn |= written > 0;
         piece.frames.advance(written);
-        self.bytes += piece.frames.len();
+        self.bytes.set(self.bytes.get() + piece.frames.len());
         self.counted += piece.counted();
         self.pieces.push_back(piece);
     }
@@ -77,7 +77,7 @@ impl Queue {
         while let Some(first) = self.pieces.front_mut().filter(|_| written > 0) {
             let taken = written.min(first.frames.len());
             written -= taken;
-            self.bytes -= taken;
+            self.bytes.set(self.bytes.get() - taken);
             self.counted -= first.occasion.counts(taken);
             first.frames.advance(taken);
             self.torn = !first.frames.is_empty();
@@ -90,7 +90,7 @@ impl Queue {
     /// Gives up everything but a piece that is partly written: half a frame can't be taken back.
     pub(super) fn give_up(&mut self) {
         self.pieces.truncate(usize::from(self.torn));
-        self.bytes = self.pieces.iter().map(|piece| piece.frames.len()).sum();
+        self.bytes.set(self.pieces.iter().map(|piece| piece.frames.len()).sum());
         self.counted = self.pieces.iter().map(Piece::counted).sum();
     }
 

@@ -6,6 +6,10 @@ use super::{
 };
 use crate::{
     delivery::{Registration, Subscriber, deflate},
+    metrics::{
+        self, Sent,
+        panics::{Panicked, Place, caught_in},
+    },
     protocol::{
         Caller, CloseCode, Deflate, Dialect, Event, Seq, frame,
         resume::{Cursor, Reset, ResetReason, Resumed},
@@ -16,14 +20,24 @@ use std::rc::Rc;
 
 /// Tells a session what it missed since its cursor, and makes it live.
 pub(super) async fn resume(outbox: Rc<Outbox>, registration: Rc<Registration>, cursor: Cursor, port: Rc<Port>) {
-    match catch_up(&outbox, &registration, cursor, &port).await {
-        Ok(Ok(to)) => outbox.tell(&frame::resumed(Resumed { from: cursor.since, to })),
-        Ok(Err(reason)) => {
+    match caught_in(Place::Session, catch_up(&outbox, &registration, cursor, &port)).await {
+        // It is gone, or was too slow, and will come back.
+        Ok(Ok(Ok(_))) if outbox.is_closing() => {}
+        Ok(Ok(Ok(to))) => {
+            metrics::resumed(to.0 - cursor.since.0);
+            outbox.tell(&frame::resumed(Resumed { from: cursor.since, to }));
+        }
+        Ok(Ok(Err(reason))) => {
+            metrics::reset(reason);
             let seq = port.hub.head();
             registration.go_live(seq);
             outbox.tell(&frame::reset(Reset { seq, reason }));
         }
-        Err(Unreadable) => outbox.close(CloseCode::TryAgainLater),
+        Ok(Err(Unreadable)) => {
+            metrics::resume_failed();
+            outbox.close(CloseCode::TryAgainLater);
+        }
+        Err(Panicked) => outbox.close(CloseCode::Internal),
     }
 }
 
@@ -47,6 +61,7 @@ async fn catch_up(
         let Some(missed) = port.log.after(caller, at).await? else { return Ok(Err(ResetReason::Expired)) };
         at = missed.reaches;
         outbox.send_page(&encode(&missed.events, outbox.encoding().deflate));
+        metrics::frames_sent(Sent::Event, missed.events.len());
         // Backpressure: the next page is read when this one has left.
         if !outbox.flushed().await {
             break;

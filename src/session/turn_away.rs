@@ -1,8 +1,11 @@
 //! A client whose identity or cursor was refused: it is told why, on the socket that it asked for, and the socket ends.
 
-use crate::protocol::{
-    CloseCode, ErrorCode, Refusal, frame,
-    websocket::{self, Opcode},
+use crate::{
+    metrics::{self, HandshakeFault},
+    protocol::{
+        CloseCode, ErrorCode, Refusal, frame,
+        websocket::{self, Opcode},
+    },
 };
 use actix_rt::net::TcpStream;
 use std::{any::Any, time::Duration};
@@ -15,27 +18,29 @@ const GRACE: Duration = Duration::from_secs(2);
 pub fn turn_away(stream: TcpStream, refusal: &Refusal, permit: Box<dyn Any>) {
     log::info!(cause = "refused_connection"; "🚫 WS: Connection refused: {refusal}");
     let error = websocket::frame(Opcode::Text, &frame::error(None, refusal));
-    let close = websocket::close(code(refusal));
-    part(stream, [error.as_ref(), close.as_ref()].concat(), permit);
+    let (fault, code) = fault(refusal);
+    metrics::turned_away(fault, Some(refusal.code), code);
+    part(stream, [error.as_ref(), websocket::close(code).as_ref()].concat(), permit);
 }
 
 /// Sends the close frame to a client that can't have one more connection, and holds `permit` until the socket has ended.
 pub fn turn_away_one_too_many(stream: TcpStream, permit: Box<dyn Any>) {
+    metrics::turned_away(HandshakeFault::TooMany, None, CloseCode::TooManyConnections);
     part(stream, websocket::close(CloseCode::TooManyConnections).to_vec(), permit);
 }
 
 /// Who the client is, or what it asked for.
-fn code(refusal: &Refusal) -> CloseCode {
+fn fault(refusal: &Refusal) -> (HandshakeFault, CloseCode) {
     match refusal.code {
-        ErrorCode::Unauthorized | ErrorCode::SenderMismatch => CloseCode::Unauthorized,
-        ErrorCode::Unavailable | ErrorCode::RateLimited => CloseCode::TryAgainLater,
+        ErrorCode::Unauthorized | ErrorCode::SenderMismatch => (HandshakeFault::Unauthorized, CloseCode::Unauthorized),
+        ErrorCode::Unavailable | ErrorCode::RateLimited => (HandshakeFault::Unavailable, CloseCode::TryAgainLater),
         ErrorCode::InvalidJson
         | ErrorCode::UnknownType
         | ErrorCode::InvalidField
         | ErrorCode::Forbidden
         | ErrorCode::NotFound
         | ErrorCode::Conflict
-        | ErrorCode::Internal => CloseCode::Policy,
+        | ErrorCode::Internal => (HandshakeFault::Cursor, CloseCode::Policy),
     }
 }
 

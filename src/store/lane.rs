@@ -13,13 +13,17 @@ use super::{
 use crate::{
     access::Unlisted,
     clock::Clock,
+    metrics,
     protocol::{Answer, Committed, Refusal},
 };
 use futures_util::FutureExt;
 use sea_orm::{ConnectOptions, DatabaseConnection};
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
 };
 
 const AWAY: &str = "the database is away: nothing was stored, try again";
@@ -123,8 +127,12 @@ impl Lane {
     ) -> Result<(), BrokenLog> {
         let mut pieces = Pieces::of(drafts, self.batch_bytes);
         while let Some(piece) = pieces.next() {
+            let began = Instant::now();
             match commit(&self.db, &mut self.memberships, piece, self.clock.now()).await {
-                Ok(committed) => self.publish(committed, publish).await?,
+                Ok(committed) => {
+                    metrics::committed(&committed, piece.len(), began.elapsed());
+                    self.publish(committed, publish).await?;
+                }
                 Err(Failure::NotStored(error)) if error.is_the_rows_fault() => bisect(piece, &error, &mut pieces, publish).await,
                 Err(Failure::NotStored(error)) => self.refuse(piece, &error, pieces.rest(), publish).await?,
                 Err(Failure::InDoubt(committed, error)) => {
@@ -182,6 +190,7 @@ impl Lane {
         mut rest: Vec<&[Draft]>,
         publish: &impl Fn(Committed) -> F,
     ) -> Result<(), BrokenLog> {
+        let began = Instant::now();
         log::error!("whether {} changes are stored is not known yet: {error}", piece.len());
         let is_stored = loop {
             self.outlast(std::mem::take(&mut rest), publish).await?;
@@ -192,6 +201,7 @@ impl Lane {
         };
         log::info!("the changes in doubt are {}", if is_stored { "stored" } else { "not stored" });
         if is_stored {
+            metrics::committed(&committed, piece.len(), began.elapsed());
             return self.publish(committed, publish).await;
         }
         publish(refused(piece, &Refusal::unavailable(NOT_STORED))).await;

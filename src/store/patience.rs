@@ -1,9 +1,9 @@
 //! How long the database may take, and what becomes of what takes longer.
 
 use super::StoreError;
-use futures_util::FutureExt;
+use crate::metrics::panics::{Place, caught_in};
 use sea_orm::{DatabaseConnection, DbBackend};
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::time::Duration;
 use tokio::time::timeout;
 
 /// How long PostgreSQL may take for the statements of a batch, and again for its COMMIT: whoever waits behind a server that hangs is
@@ -37,7 +37,7 @@ pub(super) async fn within<T, E: Into<StoreError>>(
 
 /// What comes of `work`, a panic included: it ends what panicked, and nothing else.
 pub(super) async fn caught<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    AssertUnwindSafe(work).catch_unwind().await.unwrap_or(Err(StoreError::Panicked))
+    caught_in(Place::Commit, work).await.unwrap_or(Err(StoreError::Panicked))
 }
 
 #[cfg(test)]

@@ -58,6 +58,12 @@ impl Writer {
             }
         })
     }
+
+    /// What waits now: drafts, and their bytes.
+    #[must_use]
+    pub fn waiting(&self) -> (usize, usize) {
+        (self.queue.max_capacity() - self.queue.capacity(), self.waiting_bytes.load(Ordering::Relaxed))
+    }
 }
 
 const BUSY: &str = "the server is busy: nothing was stored, try again";

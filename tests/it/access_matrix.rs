@@ -87,7 +87,7 @@ fn rows_of(command: &Command) -> &'static [&'static str] {
 fn row_of(route: Route) -> &'static str {
     match route {
         Route::Socket => "connect",
-        Route::Page | Route::Asyncapi | Route::Healthz | Route::Readyz => "open to all",
+        Route::Page | Route::Asyncapi | Route::Healthz | Route::Readyz | Route::Metrics => "open to all",
         Route::Presence => "GET presence",
         Route::Explain => "GET explain",
         Route::Revoke => "POST revoke",
@@ -106,6 +106,7 @@ fn concerns(route: Route, kind: Kind) -> bool {
         | Route::Asyncapi
         | Route::Healthz
         | Route::Readyz
+        | Route::Metrics
         | Route::Presence
         | Route::Explain
         | Route::Revoke => true,

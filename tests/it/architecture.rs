@@ -3,20 +3,21 @@
 use std::path::{Path, PathBuf};
 
 /// The modules in the order of dependency, with those each may use beside itself.
-const MAY_USE: [(&str, &[&str]); 15] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
     ("clock", &["protocol"]),
     ("logging", &[]),
     ("protocol", &[]),
+    ("metrics", &["protocol"]),
     ("limits", &["protocol"]),
     ("access", &["protocol"]),
     ("identity", &["clock", "protocol"]),
-    ("store", &["clock", "protocol", "access"]),
+    ("store", &["clock", "protocol", "metrics", "access"]),
     ("demo", &["clock", "protocol", "store"]),
-    ("chat", &["clock", "protocol", "access", "store"]),
-    ("delivery", &["clock", "protocol"]),
-    ("session", &["protocol", "limits", "delivery"]),
-    ("server", &["protocol", "chat", "delivery", "session"]),
-    ("http", &["clock", "identity", "protocol", "limits", "access", "store", "chat", "server", "session"]),
+    ("chat", &["clock", "protocol", "metrics", "access", "store"]),
+    ("delivery", &["clock", "protocol", "metrics"]),
+    ("session", &["protocol", "metrics", "limits", "delivery"]),
+    ("server", &["protocol", "metrics", "chat", "delivery", "session"]),
+    ("http", &["clock", "identity", "protocol", "metrics", "limits", "access", "store", "chat", "server", "session"]),
     ("settings", &["identity", "protocol", "limits", "access", "store"]),
     (
         "app",
@@ -102,7 +103,7 @@ fn only_the_store_names_the_database_and_only_shells_name_actix() {
     for (name, path, text) in modules() {
         let names = |word: &str| text.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(word));
         assert!(name == "store" || !names("sea_orm"), "{} names sea_orm", path.display());
-        let pure = ["clock", "identity", "logging", "protocol", "limits", "access", "store", "chat", "settings"]
+        let pure = ["clock", "identity", "logging", "protocol", "metrics", "limits", "access", "store", "chat", "settings"]
             .contains(&name.as_str());
         assert!(!pure || !names("actix"), "{} names actix", path.display());
     }

@@ -1,7 +1,7 @@
 //! The close codes that no other test reaches: those of a client that is silent, and of a database that is away.
 //!
 //! 1000 `handshake.rs` · 1001 `shutdown.rs` · 1002, 1003, 1007, 1009 `websocket.rs` and `deflate.rs` · 1008 `resume.rs` ·
-//! 4001 `handshake.rs` · 4100 `slow_reader.rs` · 4203 `identity_session.rs`
+//! 1011 `panics.rs` · 4001 `handshake.rs` · 4005, 4101 `limits.rs` · 4100 `slow_reader.rs` · 4203 `identity_session.rs`
 
 use crate::harness::{Backend, Client, PostgresServer, RawSocket, Server, TestDatabase};
 use serde_json::json;

@@ -8,6 +8,7 @@ pub(crate) mod postgres;
 pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod schema;
+pub(crate) mod scrape;
 pub(crate) mod server;
 pub(crate) mod tokens;
 mod visibility;
@@ -18,6 +19,7 @@ pub(crate) use crowd::Crowd;
 pub(crate) use database::{Backend, TestDatabase};
 pub(crate) use postgres::PostgresServer;
 pub(crate) use raw::RawSocket;
+pub(crate) use scrape::Scrape;
 pub(crate) use server::Server;
 pub(crate) use web_server::WebServer;
 

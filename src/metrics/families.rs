@@ -1,0 +1,193 @@
+//! The table of all metrics: name, type, label and its values, and what it tells. `docs/operations.md` says the same to operators.
+
+use super::{
+    labels::{HandshakeFault, Sent},
+    panics::Place,
+};
+use crate::protocol::{CloseCode, ConversationKind, ErrorCode, resume::ResetReason};
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, core::Collector,
+    exponential_buckets,
+};
+use std::sync::LazyLock;
+use strum::VariantArray;
+
+pub(super) static FAMILIES: LazyLock<Families> = LazyLock::new(Families::new);
+
+/// A connection that ended without a close frame.
+pub(super) const ABNORMAL: &str = "1006";
+
+/// Beside the reasons of a `RESET`.
+pub(super) const RESUMED: &str = "resumed";
+pub(super) const UNREADABLE: &str = "unreadable";
+
+pub(super) const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// Every metric, and the registry that renders them.
+pub(super) struct Families {
+    pub(super) registry: Registry,
+    pub(super) sessions: IntGauge,
+    pub(super) frames_received: IntCounter,
+    /// By [`Sent`], looked up once: they are counted for every batch.
+    frames_sent: Vec<IntCounter>,
+    pub(super) messages_stored: IntCounterVec,
+    pub(super) commit_changes: Histogram,
+    pub(super) commit_duration: Histogram,
+    pub(super) queue_drafts: IntGauge,
+    pub(super) queue_bytes: IntGauge,
+    pub(super) outbox_bytes: IntGauge,
+    pub(super) slow_closes: IntCounter,
+    pub(super) closes: IntCounterVec,
+    pub(super) errors: IntCounterVec,
+    pub(super) handshakes_refused: IntCounterVec,
+    pub(super) resumes: IntCounterVec,
+    pub(super) resume_events: Histogram,
+    pub(super) http_requests: IntCounterVec,
+    pub(super) panics: IntCounterVec,
+}
+
+impl Families {
+    fn new() -> Self {
+        let table = Table(Registry::new());
+        table.build_info();
+        table.process();
+        let sent: Vec<&str> = labels(Sent::VARIANTS);
+        let frames_sent =
+            table.counters("natter_frames_sent_total", "Frames handed to outboxes, by what they bring.", "kind", &sent);
+        Self {
+            sessions: table.gauge("natter_sessions", "WebSocket sessions that are open."),
+            frames_received: table.counter(
+                "natter_frames_received_total",
+                "Messages and control frames received from clients; a message in fragments counts once.",
+            ),
+            frames_sent: sent.iter().map(|kind| frames_sent.with_label_values(&[kind])).collect(),
+            messages_stored: table.counters(
+                "natter_messages_stored_total",
+                "Messages committed, by kind of conversation.",
+                "kind",
+                &[kind_label(ConversationKind::Chat), kind_label(ConversationKind::Support)],
+            ),
+            commit_changes: table.histogram(
+                "natter_commit_changes",
+                "Changes that one transaction committed.",
+                vec![1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1_000.0],
+            ),
+            commit_duration: table.histogram(
+                "natter_commit_duration_seconds",
+                "Time of one transaction, from its begin until it was on disk.",
+                vec![0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5],
+            ),
+            queue_drafts: table.gauge("natter_queue_drafts", "Changes that wait for the database."),
+            queue_bytes: table.gauge("natter_queue_bytes", "Bytes that the changes waiting for the database hold."),
+            outbox_bytes: table.gauge("natter_outbox_bytes", "Bytes that wait for clients to read, all sessions together."),
+            slow_closes: table.counter("natter_slow_closes_total", "Sessions closed with 4100 because they did not read."),
+            closes: table.counters("natter_closes_total", "Ends of connections, by close code.", "code", &close_codes()),
+            errors: table.counters(
+                "natter_errors_total",
+                "ERROR frames made for clients, by code.",
+                "code",
+                &ErrorCode::VARIANTS.iter().map(|code| code.as_str()).collect::<Vec<_>>(),
+            ),
+            handshakes_refused: table.counters(
+                "natter_handshakes_refused_total",
+                "Clients that asked for a session and got none, by reason.",
+                "reason",
+                &labels(HandshakeFault::VARIANTS),
+            ),
+            resumes: table.counters("natter_resumes_total", "Sessions that came back, by result.", "result", &resume_results()),
+            resume_events: table.histogram(
+                "natter_resume_events",
+                "Events that a session which came back was told.",
+                exponential_buckets(1.0, 10.0, 6).unwrap_or_default(),
+            ),
+            http_requests: table.counters_by_two(
+                "natter_http_requests_total",
+                "HTTP requests answered, handshakes included.",
+                ["route", "status"],
+            ),
+            panics: table.counters(
+                "natter_panics_total",
+                "Panics, by what they ended. Each is a fault of Natter's code.",
+                "where",
+                &labels(Place::VARIANTS),
+            ),
+            registry: table.0,
+        }
+    }
+
+    pub(super) fn frames_sent(&self, what: Sent) -> &IntCounter {
+        &self.frames_sent[what as usize]
+    }
+}
+
+/// The registry, while it is filled.
+struct Table(Registry);
+
+impl Table {
+    fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        self.register(IntGauge::new(name, help))
+    }
+
+    fn counter(&self, name: &str, help: &str) -> IntCounter {
+        self.register(IntCounter::new(name, help))
+    }
+
+    /// One counter a value, each there with 0.
+    fn counters(&self, name: &str, help: &str, label: &str, values: &[impl AsRef<str> + std::fmt::Debug]) -> IntCounterVec {
+        let counters = self.register(IntCounterVec::new(Opts::new(name, help), &[label]));
+        for value in values {
+            counters.with_label_values(&[value]);
+        }
+        counters
+    }
+
+    fn counters_by_two(&self, name: &str, help: &str, labels: [&str; 2]) -> IntCounterVec {
+        self.register(IntCounterVec::new(Opts::new(name, help), &labels))
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: Vec<f64>) -> Histogram {
+        self.register(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets)))
+    }
+
+    fn build_info(&self) {
+        let info = self.register(IntGaugeVec::new(Opts::new("natter_build_info", "Always 1; which version runs."), &["version"]));
+        info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    }
+
+    /// What the system knows of the process: memory, descriptors, CPU time, start.
+    #[cfg(target_os = "linux")]
+    fn process(&self) {
+        let process = prometheus::process_collector::ProcessCollector::for_self();
+        self.0.register(Box::new(process)).expect("its names are its own");
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn process(&self) {}
+
+    /// Names and labels are this file's own, so a fault in them shows at the first start.
+    fn register<C: Collector + Clone + 'static>(&self, metric: prometheus::Result<C>) -> C {
+        let metric = metric.expect("a metric has a valid name");
+        self.0.register(Box::new(metric.clone())).expect("a name stands in the table once");
+        metric
+    }
+}
+
+fn labels<L: Copy + Into<&'static str>>(variants: &[L]) -> Vec<&'static str> {
+    variants.iter().map(|variant| (*variant).into()).collect()
+}
+
+fn close_codes() -> Vec<String> {
+    let codes = CloseCode::VARIANTS.iter().map(|close| close.code().to_string());
+    codes.chain([ABNORMAL.to_owned()]).collect()
+}
+
+fn resume_results() -> Vec<&'static str> {
+    ResetReason::VARIANTS.iter().map(|reason| reason.as_str()).chain([RESUMED, UNREADABLE]).collect()
+}
+
+pub(super) fn kind_label(kind: ConversationKind) -> &'static str {
+    match kind {
+        ConversationKind::Chat => "chat",
+        ConversationKind::Support => "support",
+    }
+}

@@ -1,0 +1,33 @@
+//! The values of labels that the protocol has no names for.
+
+/// What a frame to a client brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::VariantArray, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum Sent {
+    /// What was committed, live or missed.
+    Event,
+    /// What is for one session alone: answers, `WELCOME`, `ERROR`.
+    Answer,
+    /// Ping, Pong, Close.
+    Control,
+}
+
+/// Why a client did not get a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::VariantArray, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum HandshakeFault {
+    /// Against RFC 6455: HTTP 400 or 426.
+    Malformed,
+    /// The server stops, or has not started yet: 503.
+    NotServing,
+    /// `server.max_connections` are open: 503.
+    Full,
+    /// Who the client is, is missing or invalid: close 4001.
+    Unauthorized,
+    /// The keys for its token are not there yet, or too much was asked for: close 1013.
+    Unavailable,
+    /// The user or the address has as many connections as it may: close 4005.
+    TooMany,
+    /// The cursor is at fault: close 1008.
+    Cursor,
+}
