@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// A server with a key for the application's backend, where conversations without members are open or closed.
 async fn server(database: &TestDatabase, unlisted: &str) -> Server {
-    Start::on(database).with_access(unlisted).listening().await
+    Start::on(database).unlimited().with_access(unlisted).listening().await
 }
 
 /// Has the application's backend make `user` a member of conversation 1.
@@ -342,7 +342,7 @@ async fn nobody_gets_what_they_may_not_see_however_members_come_and_go(
             let address = server.address.clone();
             server.kill().await;
             let port = address.rsplit_once(':').expect("a port").1;
-            server = Start::on(&database).with_access("open").env("PORT", port).listening().await;
+            server = Start::on(&database).unlimited().with_access("open").env("PORT", port).listening().await;
         }
     }
     crowd.settle().await;

@@ -193,7 +193,7 @@ fn place(user: i64) -> usize {
 async fn world(database: &TestDatabase, kind: Kind) -> Server {
     assert_eq!(Start::on(database).arg("migrate").arg("up").finished().await.0, Some(0));
     fill(database, kind).await;
-    let server = Start::on(database).with_access("deny").listening().await;
+    let server = Start::on(database).unlimited().with_access("deny").listening().await;
     enlist(&server, kind).await;
     server
 }

@@ -360,7 +360,7 @@ async fn a_key_that_is_raced_and_repeated_stands_for_one_message(
 ) {
     const KEYS: usize = 30;
     let database = TestDatabase::new(backend).await;
-    let mut server = Server::start(&database).await;
+    let mut server = Server::unlimited(&database).await;
     let (mut watcher, _) = Client::natter_v1(&server, 9).await;
     let messages: Vec<Value> = (0..KEYS)
         .map(|number| {
@@ -384,7 +384,7 @@ async fn a_key_that_is_raced_and_repeated_stands_for_one_message(
     }
 
     server.kill().await;
-    let server = Server::start(&database).await;
+    let server = Server::unlimited(&database).await;
     let (mut third, _) = Client::natter_v1(&server, 1).await;
     third.send_together(&messages).await;
     let late = self::acks(&mut third, KEYS).await;

@@ -17,7 +17,7 @@ async fn filled(backend: Backend, messages: i64) -> (TestDatabase, Server) {
     let messages = messages.to_string();
     let (code, _, log) = Start::on(&database).arg("demo").arg("--messages").arg(&messages).finished().await;
     assert_eq!(code, Some(0), "{log}");
-    let server = Start::on(&database).env("NATTER_RESUME__MAX_EVENTS", "1000000").listening().await;
+    let server = Start::on(&database).unlimited().env("NATTER_RESUME__MAX_EVENTS", "1000000").listening().await;
     (database, server)
 }
 
@@ -77,7 +77,7 @@ async fn many_who_resume_large_messages_slowly_take_little_memory() {
     const MESSAGES: i64 = 160;
     const CLIENTS: i64 = 6;
     let database = TestDatabase::new(Backend::Sqlite).await;
-    let server = Server::start(&database).await;
+    let server = Server::unlimited(&database).await;
     let (mut author, welcome) = Client::natter_v1(&server, 1).await;
     let log_id = welcome["payload"]["log_id"].as_str().expect("a log");
     let large = "\u{20ac}".repeat(20_000);

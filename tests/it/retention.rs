@@ -76,7 +76,8 @@ async fn events_go_when_they_are_old_and_the_log_may_become_empty(
     };
     // One that is old, but stands behind younger ones, waits for them.
     age("seq <= 3 OR seq = 8").await;
-    let start = || Start::on(&database).env("NATTER_LOG__KEEP_DAYS", "1");
+    // One worker: where one client has an event, the next that comes back does, too.
+    let start = || Start::on(&database).env("NATTER_LOG__KEEP_DAYS", "1").env("NATTER_SERVER__WORKERS", "1");
     let mut server = start().listening().await;
     server.logged("the event log was pruned: 3 events are gone, it begins after seq 3").await;
     assert_expired(&server, &log, 2, 10).await;
@@ -104,7 +105,7 @@ async fn without_a_setting_everything_stays() {
     let db = database.connect().await;
     db.execute_unprepared("UPDATE events SET created_at = 0").await.expect("the events are older now");
     db.close().await.expect("the connection closes");
-    let server = Server::start(&database).await;
+    let server = Server::unlimited(&database).await;
     let (mut author, _) = Client::natter_v1(&server, 1).await;
     for _ in 0..1_200 {
         author.post(Kind::Chat, 1, "x").await;
@@ -124,7 +125,7 @@ async fn who_is_overtaken_by_the_pruning_while_resuming_is_reset(#[values(Backen
     const LARGE: i64 = 250;
     const SMALL: i64 = 2_500;
     let database = TestDatabase::new(backend).await;
-    let server = Start::on(&database).env("NATTER_LOG__KEEP_EVENTS", "10").listening().await;
+    let server = Start::on(&database).unlimited().env("NATTER_LOG__KEEP_EVENTS", "10").listening().await;
     let (mut author, welcome) = Client::natter_v1(&server, 1).await;
     let large = "\u{20ac}".repeat(19_000);
     for _ in 0..LARGE {
