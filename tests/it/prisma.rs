@@ -16,15 +16,15 @@ use tokio::{
 const KINDS: [Kind; 2] = [Kind::Chat, Kind::Support];
 
 /// The application, with the real Prisma client.
-struct Prisma {
+pub(crate) struct Prisma {
     url: String,
 }
 
 /// All rows of the two tables by table, as Prisma's client gives them.
-type Rows = BTreeMap<String, Vec<Value>>;
+pub(crate) type Rows = BTreeMap<String, Vec<Value>>;
 
 impl Prisma {
-    fn on(database: &TestDatabase) -> Self {
+    pub(crate) fn on(database: &TestDatabase) -> Self {
         let url = match database.backend {
             Backend::Sqlite => format!("file:{}", database.folder.path().join("natter.db").display()),
             Backend::Postgres => database.url.clone(),
@@ -33,12 +33,12 @@ impl Prisma {
     }
 
     /// Makes the two tables as Prisma's own migration does.
-    async fn create_tables(&self) {
+    pub(crate) async fn create_tables(&self) {
         assert_eq!(self.run(&["create"]).await, "");
     }
 
     /// Inserts `count` rows into each table, one by one.
-    async fn insert(&self, count: usize) -> Rows {
+    pub(crate) async fn insert(&self, count: usize) -> Rows {
         let mut rows = Rows::new();
         for pair in json_lines(&self.run(&["insert", &count.to_string()]).await) {
             add(&mut rows, &pair);

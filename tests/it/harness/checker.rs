@@ -108,6 +108,14 @@ pub(crate) async fn check(database: &TestDatabase, acked: &[Acked], logs: &[Clie
     figures
 }
 
+/// How many messages of `held`, by what the client says of their content, are not as the database has them, or missing.
+pub(crate) async fn inconsistent(database: &TestDatabase, held: &HashMap<(Kind, i64), u64>) -> usize {
+    let stored = Stored::read(database).await;
+    let differs = |(key, row): &(&(Kind, i64), &Row)| held.get(key) != Some(&row.content);
+    let beyond = held.keys().filter(|key| !stored.rows.contains_key(key)).count();
+    stored.rows.iter().filter(differs).count() + beyond
+}
+
 /// A row of one of the two tables.
 #[derive(Debug)]
 struct Row {
@@ -214,7 +222,7 @@ fn subject(event: &events::Model) -> (Kind, i64) {
     (kind, subject.expect("an event has a message or a user"))
 }
 
-fn hash(content: &str) -> u64 {
+pub(crate) fn hash(content: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     content.hash(&mut hasher);
     hasher.finish()

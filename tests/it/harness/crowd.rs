@@ -4,11 +4,12 @@ use super::{
     Kind, PATIENCE, TestDatabase,
     checker::{Acked, ClientLog, Seen},
     new_message,
+    refetch::Refetch,
 };
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -19,7 +20,7 @@ use tokio::{
     net::TcpStream,
     sync::{mpsc, watch},
     task::JoinSet,
-    time::{Interval, MissedTickBehavior, interval, sleep, timeout},
+    time::{Interval, MissedTickBehavior, interval, sleep, sleep_until, timeout},
 };
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
@@ -32,6 +33,12 @@ const COME_BACK: Duration = Duration::from_millis(20);
 
 /// Messages of one client that may wait for their answers.
 const IN_FLIGHT: usize = 16;
+
+/// Who has still to read is told the next event within this; where not, the client itself says where it is.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// Of each kind.
+const CONVERSATIONS: i64 = 7;
 
 /// What the crowd has done so far.
 #[derive(Debug, Default)]
@@ -72,6 +79,8 @@ enum Phase {
 pub(crate) struct Outcome {
     pub(crate) acked: Vec<Acked>,
     pub(crate) logs: Vec<ClientLog>,
+    /// Of each client that began afresh: what it holds in the end.
+    pub(crate) held: Vec<HashMap<(Kind, i64), u64>>,
 }
 
 impl Tally {
@@ -121,10 +130,12 @@ impl Crowd {
                 log_id: None,
                 log: ClientLog { user, ..ClientLog::default() },
                 at: 0,
+                heard: Instant::now(),
                 unanswered: BTreeMap::new(),
                 to_try: BTreeSet::new(),
                 made: 0,
                 acked: Vec::new(),
+                refetch: None,
                 tally: Arc::clone(&tally),
             };
             // Spread over the pace, so that the load is even.
@@ -155,10 +166,12 @@ impl Crowd {
         let head = database.number("SELECT CAST(seq AS BIGINT) FROM log_head").await;
         self.phase.send_replace(Phase::ReadingUpTo(head));
         let mut all = Outcome::default();
-        while let Some(client) = timeout(PATIENCE, self.clients.join_next()).await.expect("every client reads to the end") {
+        // Whoever was cut off again and again may have much to read: as long as it goes on, see `SILENCE`.
+        while let Some(client) = self.clients.join_next().await {
             let mut client = client.expect("a client lives");
             all.acked.append(&mut client.acked);
             all.logs.append(&mut client.logs);
+            all.held.append(&mut client.held);
         }
         all
     }
@@ -175,6 +188,8 @@ struct CrowdClient {
     log: ClientLog,
     /// The last event that it was told of.
     at: i64,
+    /// When it was told anything.
+    heard: Instant,
     /// Messages without an `ACK`, by request.
     unanswered: BTreeMap<u64, Unanswered>,
     /// Those of them that must be sent, for the first time or again.
@@ -182,6 +197,8 @@ struct CrowdClient {
     /// Messages so far.
     made: u64,
     acked: Vec<Acked>,
+    /// Since it was told to begin afresh.
+    refetch: Option<Refetch>,
     tally: Arc<Tally>,
 }
 
@@ -207,7 +224,8 @@ impl CrowdClient {
         loop {
             if let Some(mut socket) = self.connect().await {
                 if self.take_part(&mut socket, &mut pace, &mut phase, &mut settle).await {
-                    return Outcome { acked: self.acked, logs: vec![self.log] };
+                    let held = self.refetch.into_iter().map(|refetch| refetch.held).collect();
+                    return Outcome { acked: self.acked, logs: vec![self.log], held };
                 }
                 self.tally.dropped.fetch_add(1, Ordering::Relaxed);
             }
@@ -223,6 +241,7 @@ impl CrowdClient {
         request.headers_mut().insert("sec-websocket-protocol", "natter.v1".parse().expect("a header"));
         let (socket, _) = timeout(PATIENCE, connect_async(request)).await.expect("an answer, or none at all").ok()?;
         self.to_try = self.unanswered.keys().copied().collect();
+        self.refetch.iter_mut().for_each(Refetch::ask_again);
         Some(socket)
     }
 
@@ -237,7 +256,7 @@ impl CrowdClient {
         loop {
             let now = *phase.borrow_and_update();
             match now {
-                Phase::Settling if self.unanswered.is_empty() => drop(settle.take().map(|settle| settle.try_send(()))),
+                Phase::Settling if self.is_settled() => drop(settle.take().map(|settle| settle.try_send(()))),
                 Phase::ReadingUpTo(head) if self.at >= head => return true,
                 Phase::Posting | Phase::Settling | Phase::ReadingUpTo(_) => {}
             }
@@ -256,15 +275,23 @@ impl CrowdClient {
                     }
                 }
                 changed = phase.changed() => changed.expect("the crowd is there"),
+                () = sleep_until((self.heard + SILENCE).into()), if matches!(now, Phase::ReadingUpTo(_)) => {
+                    panic!("user {} is at event {} of {now:?}, and was told nothing for {SILENCE:?}", self.user, self.at)
+                }
             }
         }
+    }
+
+    /// Every message has its answer, and every page has come.
+    fn is_settled(&self) -> bool {
+        self.unanswered.is_empty() && self.refetch.as_ref().is_none_or(Refetch::is_done)
     }
 
     /// One more message, under a key of its own.
     fn make(&mut self) {
         self.made += 1;
         let kind = if self.made.is_multiple_of(2) { Kind::Chat } else { Kind::Support };
-        let mut frame = new_message(kind, self.user % 7 + 1, self.user, &format!("{} of {}", self.made, self.user));
+        let mut frame = new_message(kind, self.user % CONVERSATIONS + 1, self.user, &format!("{} of {}", self.made, self.user));
         frame["client_id"] = json!(Uuid::new_v4());
         frame["request_id"] = json!(self.made.to_string());
         self.unanswered.insert(self.made, Unanswered { kind, frame, tried: Instant::now() });
@@ -281,26 +308,47 @@ impl CrowdClient {
                 return false;
             }
         }
-        true
+        match self.refetch.as_mut().and_then(Refetch::request) {
+            Some(request) => socket.send(Message::text(request.to_string())).await.is_ok(),
+            None => true,
+        }
     }
 
     fn hear(&mut self, frame: &Value) {
+        self.heard = Instant::now();
         match frame["type"].as_str().expect("a type") {
-            "WELCOME" if self.log_id.is_none() => {
-                let welcome = &frame["payload"];
-                self.log_id = welcome["log_id"].as_str().map(str::to_owned);
-                self.at = welcome["seq"].as_i64().expect("a seq");
-                self.log.since = self.at;
+            "WELCOME" => {
+                let is_first = self.log_id.is_none();
+                self.log_id = frame["payload"]["log_id"].as_str().map(str::to_owned);
+                if is_first {
+                    self.begin_at(&frame["payload"]);
+                }
             }
-            "WELCOME" | "RESUMED" => {}
+            "RESET" => {
+                assert_eq!(frame["payload"]["reason"], "other_log");
+                self.begin_at(&frame["payload"]);
+                // What was acknowledged in the other log is not promised in this one.
+                self.acked.clear();
+                self.refetch = Some(Refetch::of(1..=CONVERSATIONS));
+            }
+            "HISTORY" => self.refetch.iter_mut().for_each(|refetch| refetch.take(&frame["payload"])),
+            "ERROR" if frame["request_id"] == Refetch::REQUEST => self.refetch.iter_mut().for_each(Refetch::ask_again),
+            "RESUMED" => {}
             "ACK" => self.acknowledged(frame),
             "ERROR" => self.refused(frame),
             _ => {
                 let seen = Seen::of(frame).unwrap_or_else(|| panic!("an event was expected: {frame}"));
                 self.at = seen.seq;
+                self.refetch.iter_mut().for_each(|refetch| refetch.told(&seen));
                 self.log.seen.push(seen);
             }
         }
+    }
+
+    /// Its log begins at the head that a `WELCOME` or `RESET` names.
+    fn begin_at(&mut self, head: &Value) {
+        self.at = head["seq"].as_i64().expect("a seq");
+        self.log = ClientLog { user: self.user, since: self.at, seen: Vec::new() };
     }
 
     fn acknowledged(&mut self, frame: &Value) {

@@ -24,10 +24,29 @@ impl TestDatabase {
     pub(crate) async fn new(backend: Backend) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let url = match backend {
-            Backend::Sqlite => format!("sqlite://{}/natter.db?mode=rwc", folder.path().display()),
-            Backend::Postgres => new_postgres_database().await,
+            Backend::Sqlite => sqlite_url(&folder),
+            Backend::Postgres => new_postgres_database("").await,
         };
         Self { backend, url, folder }
+    }
+
+    /// Another one with all that is in this one, which nobody may be using.
+    pub(crate) async fn copy(&self) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let url = match self.backend {
+            Backend::Sqlite => {
+                let file = self.folder.path().join("natter.db");
+                if file.exists() {
+                    std::fs::copy(file, folder.path().join("natter.db")).expect("the file is copied");
+                }
+                sqlite_url(&folder)
+            }
+            Backend::Postgres => {
+                let (_, name) = self.url.rsplit_once('/').expect("an address with a database");
+                new_postgres_database(&format!("TEMPLATE {name}")).await
+            }
+        };
+        Self { backend: self.backend, url, folder }
     }
 
     /// The database of a PostgreSQL server of the test's own.
@@ -69,13 +88,17 @@ impl TestDatabase {
     }
 }
 
+fn sqlite_url(folder: &TempDir) -> String {
+    format!("sqlite://{}/natter.db?mode=rwc", folder.path().display())
+}
+
 /// `scripts/test` starts the server and names it; every test takes a database of its own there.
-async fn new_postgres_database() -> String {
+async fn new_postgres_database(options: &str) -> String {
     let server = std::env::var("NATTER_TEST_POSTGRES").expect("NATTER_TEST_POSTGRES is not set: run the tests by `make test`");
     let (base, _) = server.rsplit_once('/').expect("an address with a database");
     let name = format!("test_{}", Uuid::new_v4().simple());
     let admin = Database::connect(&server).await.expect("the throwaway PostgreSQL answers");
-    admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("a new database");
+    admin.execute_unprepared(&format!("CREATE DATABASE {name} {options}")).await.expect("a new database");
     admin.close().await.expect("the connection closes");
     format!("{base}/{name}")
 }

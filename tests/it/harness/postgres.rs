@@ -23,7 +23,11 @@ pub(crate) struct PostgresServer {
 impl PostgresServer {
     /// A new cluster, serving.
     pub(crate) async fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self::start_in(tempfile::tempdir().expect("a temporary folder")).await
+    }
+
+    /// The same, with all it keeps in `folder`.
+    pub(crate) async fn start_in(folder: TempDir) -> Self {
         let mut initdb = unprivileged("initdb", folder.path());
         initdb.args(["-N", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-D"]).arg(folder.path().join("data"));
         let made = initdb.stdout(Stdio::null()).stderr(Stdio::null()).status().await.expect("initdb runs");
@@ -93,7 +97,8 @@ impl PostgresServer {
         send(self.pid().expect("it runs"), signal);
     }
 
-    fn pid(&self) -> Option<i32> {
+    /// The postmaster's.
+    pub(crate) fn pid(&self) -> Option<i32> {
         self.postmaster.id().and_then(|id| i32::try_from(id).ok())
     }
 

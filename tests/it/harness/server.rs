@@ -58,6 +58,20 @@ impl Start {
         self
     }
 
+    /// The same, run by `wrapper`: strace, say, which is given its arguments before and the program after.
+    pub(crate) fn by(self, mut wrapper: Command) -> Self {
+        let program = self.command.as_std();
+        wrapper.arg(program.get_program()).args(program.get_args());
+        wrapper.current_dir(program.get_current_dir().expect("a folder"));
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => wrapper.env(name, value),
+                None => wrapper.env_remove(name),
+            };
+        }
+        Self { command: wrapper }
+    }
+
     /// Starts it and waits until it listens.
     pub(crate) async fn listening(self) -> Server {
         let mut server = self.spawned();
@@ -180,6 +194,11 @@ impl Server {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("its status");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
         line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// Open files and sockets.
+    pub(crate) fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("its descriptors").count()
     }
 
     /// CPU time that it uses in a second, in ticks of the system's clock (10 ms). The second is what is measured, not a wait for
