@@ -9,7 +9,8 @@ use super::{
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use std::{
     ffi::OsString,
-    fs::{self, File},
+    fs::{self, File, Permissions},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 use uuid::Uuid;
@@ -56,12 +57,17 @@ pub async fn backup(url: &DatabaseUrl, target: &Path) -> Result<(), BackupError>
     }
     let unfinished = beside(target, ".unfinished");
     remove_if_there(&unfinished)?;
+    copy(url, &unfinished).await?;
+    put_in_place(&unfinished, target)
+}
+
+/// Copies a database with what stands in its write-ahead log, which a copy of the file would lack.
+async fn copy(url: &DatabaseUrl, target: &Path) -> Result<(), BackupError> {
     let db = connect_reader(url).await?;
-    let name = unfinished.display().to_string();
+    let name = target.display().to_string();
     let copy = Statement::from_sql_and_values(DbBackend::Sqlite, "VACUUM INTO $1", [name.into()]);
     db.execute_raw(copy).await.map_err(StoreError::from)?;
-    db.close().await.map_err(StoreError::from)?;
-    put_in_place(&unfinished, target)
+    Ok(db.close().await.map_err(StoreError::from)?)
 }
 
 /// Puts the copy at `source` in the place of the database at `url`, which must not be there and which no server may be serving. The
@@ -72,13 +78,17 @@ pub async fn backup(url: &DatabaseUrl, target: &Path) -> Result<(), BackupError>
 pub async fn restore(url: &DatabaseUrl, source: &Path) -> Result<Uuid, BackupError> {
     let DatabaseUrl::Sqlite { path, .. } = url else { return Err(BackupError::NotSqlite) };
     must_not_exist(path)?;
+    // SQLite would play the log of another database into this one.
+    for leftover in ["-wal", "-shm", "-journal"] {
+        must_not_exist(&beside(path, leftover))?;
+    }
     check(source).await?;
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
     let unfinished = beside(path, ".unfinished");
     remove_if_there(&unfinished)?;
-    fs::copy(source, &unfinished)?;
+    copy(&sqlite_at(source)?, &unfinished).await?;
     let log_id = rename_log(&sqlite_at(&unfinished)?).await?;
     put_in_place(&unfinished, path)?;
     Ok(log_id)
@@ -141,13 +151,13 @@ fn remove_if_there(path: &Path) -> Result<(), BackupError> {
 
 /// Under its name, the file is whole and on disk.
 fn put_in_place(unfinished: &Path, target: &Path) -> Result<(), BackupError> {
+    // What was said is for the service alone.
+    fs::set_permissions(unfinished, Permissions::from_mode(0o600))?;
     File::open(unfinished)?.sync_all()?;
     fs::rename(unfinished, target)?;
     for leftover in ["-wal", "-shm", ".lock"] {
         remove_if_there(&beside(unfinished, leftover))?;
     }
-    if let Some(folder) = target.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok(File::open(folder)?.sync_all()?)
 }

@@ -2,6 +2,7 @@
 
 use crate::harness::{Backend, Client, Kind, Server, TestDatabase, server::Start};
 use serde_json::json;
+use std::os::unix::fs::PermissionsExt;
 
 #[tokio::test]
 async fn a_copy_taken_under_load_is_whole_and_old_clients_begin_afresh() {
@@ -30,9 +31,18 @@ async fn a_copy_taken_under_load_is_whole_and_old_clients_begin_afresh() {
         assert_eq!(code, Some(1));
         assert!(log.contains("is there already"), "{log}");
     }
-    for name in ["natter.db", "natter.db-wal", "natter.db-shm"] {
-        let _ = std::fs::rename(database.folder.path().join(name), database.folder.path().join(format!("old-{name}")));
-    }
+    // What is left of a database beside the place would be played into the copy.
+    let old = database.folder.path().join("old");
+    std::fs::create_dir(&old).expect("a folder");
+    let away = |name: &str| std::fs::rename(database.folder.path().join(name), old.join(name)).expect("it was there");
+    away("natter.db");
+    let (code, _, log) = command(&["restore", "copy.db"]).finished().await;
+    assert_eq!(code, Some(1));
+    assert!(log.contains("natter.db-wal is there already"), "{log}");
+    away("natter.db-wal");
+    away("natter.db-shm");
+    let mode = std::fs::metadata(database.folder.path().join("copy.db")).expect("the copy").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
     let (code, told, log) = command(&["restore", "copy.db"]).finished().await;
     assert_eq!((code, log.as_str()), (Some(0), ""), "{told}");
 
@@ -45,6 +55,25 @@ async fn a_copy_taken_under_load_is_whole_and_old_clients_begin_afresh() {
     assert_eq!(back.expect("RESET").await["payload"], json!({ "seq": head, "reason": "other_log" }));
     back.post(Kind::Chat, 1, "on").await;
     assert_eq!(back.expect("MESSAGE").await["seq"], head + 1);
+}
+
+/// A server that was killed leaves much of its database in the write-ahead log.
+#[tokio::test]
+async fn what_a_killed_server_left_is_restored_with_its_write_ahead_log() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let mut server = Server::start(&database).await;
+    let (mut author, _) = Client::natter_v1(&server, 1).await;
+    author.post(Kind::Chat, 1, "in the log").await;
+    author.expect("MESSAGE").await;
+    server.kill().await;
+    let folder = database.folder.path();
+    std::fs::create_dir(folder.join("left")).expect("a folder");
+    for name in ["natter.db", "natter.db-wal", "natter.db-shm"] {
+        std::fs::rename(folder.join(name), folder.join("left").join(name)).expect("it was left");
+    }
+    let (code, _, log) = Start::on(&database).arg("restore").arg("left/natter.db").finished().await;
+    assert_eq!((code, log.as_str()), (Some(0), ""));
+    assert_eq!(database.number("SELECT count(*) FROM messages WHERE content = 'in the log'").await, 1);
 }
 
 #[tokio::test]

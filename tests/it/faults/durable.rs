@@ -70,7 +70,7 @@ async fn nobody_is_told_of_a_message_before_it_is_on_disk(#[values(Backend::Sqli
     let trace = Trace::into(database.folder.path().join("trace"));
     let postmaster = postgres.as_ref().and_then(PostgresServer::pid);
     let strace = trace.of("fdatasync,fsync,pwrite64,write,writev,sendto,sendmsg", PAGE, postmaster);
-    let mut server = Start::on(&database).env("RUST_LOG", "warn,natter::app=info").by(strace).listening().await;
+    let mut server = Start::on(&database).unlimited().env("RUST_LOG", "warn,natter::app=info").by(strace).listening().await;
     let natter = server.pid();
 
     let (mut client, _) = Client::natter_v1(&server, 1).await;
