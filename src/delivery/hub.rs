@@ -246,3 +246,6 @@ impl Handler<Drain> for HubActor {
         self.0.drain();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -208,9 +208,11 @@ fn event(reference: &events::Model, rows: &Rows) -> Option<Event> {
     let change = match reference.kind {
         EventKind::Message => Change::Posted(row(reference, rows)?.clone()),
         EventKind::MessageEdited => {
-            let Message { id, conversation, version, edited, content, .. } = row(reference, rows)?;
+            let Message { id, conversation, version, edited, deleted, content, .. } = row(reference, rows)?;
             let (at, by) = (*edited)?;
-            let (conversation, message_id, version, content) = (*conversation, *id, *version, content.clone());
+            // The tombstone has a version of its own, above that of any content: it must still be news when its event follows.
+            let version = if deleted.is_some() { *version - 1 } else { *version };
+            let (conversation, message_id, content) = (*conversation, *id, content.clone());
             Change::Edited(Edited { conversation, message_id, version, content, at, by })
         }
         EventKind::MessageDeleted => {

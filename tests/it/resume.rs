@@ -65,6 +65,27 @@ async fn what_was_missed_comes_in_order_edits_and_deletions_included(
     assert!(told[2]["payload"]["deleted_at"].is_string());
 }
 
+/// A client holds to the higher version, so the deletion must have one above the edit's.
+#[rstest]
+#[tokio::test]
+async fn a_missed_edit_does_not_hide_the_deletion_that_followed(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+    #[values(Kind::Chat, Kind::Support)] kind: Kind,
+) {
+    let database = TestDatabase::new(backend).await;
+    let server = Server::start(&database).await;
+    let (mut author, welcome) = Client::natter_v1(&server, 1).await;
+    author.post(kind, 1, "first").await;
+    author.expect(kind.frame()).await;
+    author.request(change("EDIT_MESSAGE", kind, 1)).await;
+    author.request(change("DELETE_MESSAGE", kind, 1)).await;
+
+    let (mut back, _) = Client::resuming(&server, 1, 1, &log_id(&welcome)).await;
+    let edited = back.expect("MESSAGE_EDITED").await;
+    assert_eq!((&edited["payload"]["content"], &edited["payload"]["version"]), (&json!(""), &json!(2)));
+    assert_eq!(back.expect("MESSAGE_DELETED").await["payload"]["version"], 3);
+}
+
 #[tokio::test]
 async fn who_missed_nothing_is_told_so() {
     let database = TestDatabase::new(Backend::Sqlite).await;
