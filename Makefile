@@ -1,4 +1,4 @@
-.PHONY: run test lint
+.PHONY: run test lint fuzz
 
 # The service on ws://127.0.0.1:3001/ws-online-status, built for speed, with SQLite in data/.
 run:
@@ -12,3 +12,7 @@ lint:
 	cargo fmt --all -- --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --test it architecture
+
+# Each fuzz target for 30 seconds; needs a nightly toolchain and cargo-fuzz: make fuzz ARGS='600 decoder'.
+fuzz:
+	scripts/fuzz $(ARGS)

@@ -36,10 +36,11 @@ fn frames(mut input: &[u8]) -> Vec<Frame<'_>> {
 
 fn written(frame: &Frame<'_>) -> Vec<u8> {
     const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+    const LONG: u8 = 126;
     let mut bytes = vec![frame.opcode | if frame.fin { 0x80 } else { 0 }];
     match u8::try_from(frame.payload.len()) {
         Ok(short @ 0..126) => bytes.push(0x80 | short),
-        Ok(long) => bytes.extend([0x80 | 126, 0, long]),
+        Ok(long) => bytes.extend([0x80 | LONG, 0, long]),
         Err(_) => unreachable!("a length is one byte"),
     }
     bytes.extend(MASK);

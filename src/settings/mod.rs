@@ -22,7 +22,7 @@ pub use resume::Resume;
 pub use server::ServerSettings;
 pub use source::{Fault, Overrides};
 
-use source::Source;
+use source::{Source, quoted};
 use std::fmt::Write;
 
 /// Everything that can be set.
@@ -91,7 +91,7 @@ impl Settings {
                 current = section;
             }
             let value = match key.as_str() {
-                "database.url" => format!("{:?}", self.database.url.to_string()),
+                "database.url" => quoted(&self.database.url.to_string()),
                 "api.keys" => format!("{:?}", vec!["***"; self.api.keys.len()]),
                 _ => value.clone(),
             };

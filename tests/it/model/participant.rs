@@ -67,8 +67,8 @@ impl Participant {
     async fn begin_from(&mut self, seq: i64, places: &[Place]) {
         self.at = seq;
         self.copies.clear();
-        for copies in self.history(places).await {
-            self.copies.extend(copies);
+        for (id, loaded) in self.history(places).await.into_iter().flatten() {
+            self.take(id, loaded);
         }
     }
 
@@ -139,13 +139,16 @@ impl Participant {
         }
     }
 
-    /// By version: what was loaded may be ahead of what is told.
     fn apply(&mut self, seen: &Seen, payload: &Value) {
         let field = if payload["id"].is_null() { "message_id" } else { "id" };
-        let told = copy(seen.kind, payload);
-        let known = self.copies.entry(id(seen.kind, payload, field)).or_insert_with(|| told.clone());
-        if told.version > known.version {
-            *known = told;
+        self.take(id(seen.kind, payload, field), copy(seen.kind, payload));
+    }
+
+    /// By version: what is loaded may be ahead of what is told, or behind it, because reads don't wait for commits.
+    fn take(&mut self, id: (Kind, i64), copy: Copy) {
+        let known = self.copies.entry(id).or_insert_with(|| copy.clone());
+        if copy.version > known.version {
+            *known = copy;
         }
     }
 
