@@ -3,7 +3,7 @@
 use natter::protocol::{Command, Dialect, Limits, RequestId, decode::decode, fields::MAX_ID};
 use serde_json::Value;
 
-const LIMITS: Limits = Limits { content_chars: 200, frame_bytes: 65_536 };
+const LIMITS: Limits = Limits { content_chars: 200, frame_bytes: 65_536, messages_per_second: None };
 
 pub fn run(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };

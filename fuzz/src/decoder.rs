@@ -47,18 +47,19 @@ pub fn agree(ours: &Hearing, theirs: &Hearing) {
     }
 }
 
-/// Natter's decoder, given `piece` bytes at a time.
+/// Natter's decoder, given `piece` bytes at a time, and stopped after each message.
 pub fn hear(bytes: &[u8], bounds: Bounds, piece: usize) -> Hearing {
     let mut decoder = Decoder::default();
     let mut hearing = Hearing::default();
     for piece in bytes.to_vec().chunks_mut(piece) {
-        let result: Result<(), Violation> = decoder.decode(piece, bounds, &mut |incoming| {
-            hearing.heard.push(heard(incoming));
-            if incoming == Incoming::Close { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        hearing.faulty = result.is_err();
-        if hearing.faulty || hearing.heard.last() == Some(&Heard::Close) {
-            break;
+        let mut rest = piece;
+        while !rest.is_empty() && hearing.heard.last() != Some(&Heard::Close) {
+            let taken: Result<usize, Violation> = decoder.decode(rest, bounds, &mut |incoming| {
+                hearing.heard.push(heard(incoming));
+                ControlFlow::Break(())
+            });
+            let Ok(taken) = taken else { return Hearing { faulty: true, ..hearing } };
+            rest = &mut rest[taken..];
         }
     }
     hearing

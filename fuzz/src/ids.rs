@@ -3,6 +3,8 @@
 use natter::protocol::{Command, Dialect, Limits, decode::decode, fields::MAX_ID};
 use serde_json::Number;
 
+const LIMITS: Limits = Limits { content_chars: 1, frame_bytes: 65_536, messages_per_second: None };
+
 pub fn run(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     // Nothing but the number itself: another value would end the frame's own key.
@@ -10,7 +12,7 @@ pub fn run(input: &[u8]) {
         return;
     }
     let frame = format!(r#"{{"type":"DELETE_MESSAGE","chat_id":1,"message_id":{text}}}"#);
-    let taken = match decode(&frame, Dialect::NatterV1, &Limits { content_chars: 1, frame_bytes: 65_536 }) {
+    let taken = match decode(&frame, Dialect::NatterV1, &LIMITS) {
         Ok(request) => match request.command {
             Command::Delete(delete) => Some(delete.message_id.0),
             other => panic!("{}", other.name()),

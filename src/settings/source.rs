@@ -199,7 +199,9 @@ impl Source {
         let shown = |value: Value| match value {
             Value::String(_, text) => quoted(&text),
             Value::Bool(_, value) => value.to_string(),
-            Value::Array(_, values) => format!("{:?}", values.iter().filter_map(Value::as_str).collect::<Vec<_>>()),
+            Value::Array(_, values) => {
+                format!("[{}]", values.iter().filter_map(Value::as_str).map(quoted).collect::<Vec<_>>().join(", "))
+            }
             other => other.to_i128().map_or_else(String::new, |number| number.to_string()),
         };
         self.known.iter().filter_map(|key| Some((key.clone(), shown(self.value(key)?)))).collect()

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::protocol::{
-    Change, Conversation, ConversationId, ConversationKind, Dialect, Event, MessageId, Timestamp, UserId, delete::Deleted,
+    Change, Conversation, ConversationId, ConversationKind, Dialect, Event, MessageId, Timestamp, UserId, Window, delete::Deleted,
 };
 
 /// Seeds of a run; `NATTER_TEST_SEEDS` is how many, 10,000 in the figures of `docs/guarantees.md`.
@@ -34,6 +34,10 @@ impl Subscriber for Ear {
 
     fn tell(&self, json: &[u8]) {
         self.told.borrow_mut().push(u64::from_le_bytes(json.try_into().expect("a number of ours")));
+    }
+
+    fn tell_page(&self, json: &[u8], _: &Share) {
+        self.tell(json);
     }
 
     fn close(&self, code: CloseCode) {
@@ -142,16 +146,21 @@ impl Model {
     fn deliver(&mut self) {
         let events: Vec<Event> = (0..self.random.i64(0..5)).map(|offset| event(self.head + 1 + offset)).collect();
         self.head += i64::try_from(events.len()).expect("a few");
+        let page = self.random.bool().then(|| Arc::new(Window::default()).take(1));
         let mut replies = Vec::new();
         for session in &mut self.sessions {
             if self.random.u8(..4) == 0 {
                 self.replies += 1;
                 session.told.push(self.replies);
-                replies.push(Reply { session: session.registration.key(), json: self.replies.to_le_bytes().to_vec() });
+                replies.push(Reply {
+                    session: session.registration.key(),
+                    json: self.replies.to_le_bytes().to_vec(),
+                    page: page.clone(),
+                });
             }
         }
         if let Some(gone) = self.random.choice(&self.gone) {
-            let late = Reply { session: *gone, json: u64::MAX.to_le_bytes().to_vec() };
+            let late = Reply { session: *gone, json: u64::MAX.to_le_bytes().to_vec(), page };
             replies.insert(self.random.usize(..=replies.len()), late);
         }
         self.hub.deliver(&Batch::new(events), &replies);

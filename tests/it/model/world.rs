@@ -85,5 +85,5 @@ impl World {
 async fn start(database: &TestDatabase) -> Server {
     // Little is logged, because much is looked through.
     let filter = "warn,natter::app=info,natter::server::chat_server=info";
-    Start::on(database).env("NATTER_RESUME__MAX_EVENTS", MAX_MISSED).env("RUST_LOG", filter).listening().await
+    Start::on(database).unlimited().env("NATTER_RESUME__MAX_EVENTS", MAX_MISSED).env("RUST_LOG", filter).listening().await
 }
