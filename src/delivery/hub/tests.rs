@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::protocol::{
-    Change, Conversation, ConversationId, ConversationKind, Dialect, Event, MessageId, Timestamp, UserId, Window, delete::Deleted,
+    Addressed, Audience, Change, Conversation, ConversationId, ConversationKind, Dialect, Event, MessageId, Role, Timestamp,
+    UserId, Window, audience::Listed, delete::Deleted,
 };
 
 /// Seeds of a run; `NATTER_TEST_SEEDS` is how many, 10,000 in the figures of `docs/guarantees.md`.
@@ -15,8 +16,12 @@ const STEPS: usize = 1_000;
 /// Sessions that are registered at most.
 const SESSIONS: usize = 12;
 
+/// Users, each of whom may have any number of them.
+const USERS: i64 = 5;
+
 /// Keeps the `seq` of each event that it is sent, and what it is told.
 struct Ear {
+    caller: Caller,
     dialect: Dialect,
     heard: RefCell<Vec<i64>>,
     told: RefCell<Vec<u64>>,
@@ -24,6 +29,10 @@ struct Ear {
 }
 
 impl Subscriber for Ear {
+    fn caller(&self) -> Caller {
+        self.caller
+    }
+
     fn encoding(&self) -> Encoding {
         Encoding { dialect: self.dialect, deflate: None }
     }
@@ -77,10 +86,13 @@ struct Registered {
 struct Model {
     random: fastrand::Rng,
     hub: Rc<Hub>,
-    head: i64,
+    /// Who may see each event so far.
+    audiences: Vec<Audience>,
+    /// Those who may be.
+    possible: Vec<Audience>,
     draining: bool,
     sessions: Vec<Registered>,
-    /// Every address that was given, by whether it still is somebody's.
+    /// Every address that is nobody's any more.
     gone: Vec<SessionKey>,
     replies: u64,
 }
@@ -90,7 +102,12 @@ impl Model {
         let hub = Rc::new(Hub::new());
         hub.take_place(3, Seq(0));
         let random = fastrand::Rng::with_seed(seed);
-        Self { random, hub, head: 0, draining: false, sessions: Vec::new(), gone: Vec::new(), replies: 0 }
+        let (audiences, sessions, gone) = (Vec::new(), Vec::new(), Vec::new());
+        Self { random, hub, audiences, possible: possible_audiences(), draining: false, sessions, gone, replies: 0 }
+    }
+
+    fn head(&self) -> i64 {
+        i64::try_from(self.audiences.len()).expect("a few")
     }
 
     fn step(&mut self) {
@@ -112,7 +129,9 @@ impl Model {
             return;
         }
         let dialect = if self.random.bool() { Dialect::NatterV1 } else { Dialect::Classic };
-        let ear = Rc::new(Ear { dialect, heard: RefCell::default(), told: RefCell::default(), closed: Cell::default() });
+        let role = [Role::User, Role::User, Role::Agent, Role::Admin][self.random.usize(..4)];
+        let caller = Caller { user: UserId(self.random.i64(1..=USERS)), role };
+        let ear = Rc::new(Ear { caller, dialect, heard: RefCell::default(), told: RefCell::default(), closed: Cell::default() });
         let registration = self.hub.register(Rc::clone(&ear) as Rc<dyn Subscriber>);
         let key = registration.key();
         assert_eq!(key.hub, 3);
@@ -135,7 +154,7 @@ impl Model {
 
     /// Some read further in the log than the hub was handed.
     fn go_live(&mut self) {
-        let after = self.head + self.random.i64(0..4);
+        let after = self.head() + self.random.i64(0..4);
         if let Some(session) = self.sessions.iter_mut().find(|session| session.live_after.is_none()) {
             session.registration.go_live(Seq(after));
             session.live_after = Some(after);
@@ -144,8 +163,12 @@ impl Model {
 
     /// A commit of some events, or of none, with answers for some who are there and some who are gone.
     fn deliver(&mut self) {
-        let events: Vec<Event> = (0..self.random.i64(0..5)).map(|offset| event(self.head + 1 + offset)).collect();
-        self.head += i64::try_from(events.len()).expect("a few");
+        let mut events = Vec::new();
+        for _ in 0..self.random.usize(..5) {
+            let audience = self.possible[self.random.usize(..self.possible.len())].clone();
+            self.audiences.push(audience.clone());
+            events.push(Addressed { event: event(self.head()), audience });
+        }
         let page = self.random.bool().then(|| Arc::new(Window::default()).take(1));
         let mut replies = Vec::new();
         for session in &mut self.sessions {
@@ -164,12 +187,20 @@ impl Model {
             replies.insert(self.random.usize(..=replies.len()), late);
         }
         self.hub.deliver(&Batch::new(events), &replies);
-        assert_eq!(self.hub.head(), Seq(self.head));
+        assert_eq!(self.hub.head(), Seq(self.head()));
+    }
+
+    fn seen_after(&self, after: i64, caller: Caller) -> Vec<i64> {
+        let may_see = |audience: &Audience| match audience {
+            Audience::Everyone => true,
+            Audience::Some(listed) => listed.names(caller.user) || listed.has_by_role(caller),
+        };
+        (1..).zip(&self.audiences).filter(|(seq, audience)| *seq > after && may_see(audience)).map(|(seq, _)| seq).collect()
     }
 
     fn check(&self, session: &Registered) {
         let due: Vec<i64> = match (session.ear.dialect, session.live_after) {
-            (Dialect::NatterV1, Some(after)) => (after + 1..=self.head).collect(),
+            (Dialect::NatterV1, Some(after)) => self.seen_after(after, session.ear.caller),
             // It has no words for a deletion.
             (Dialect::Classic, Some(_)) | (_, None) => Vec::new(),
         };
@@ -177,6 +208,14 @@ impl Model {
         assert_eq!(*session.ear.told.borrow(), session.told);
         assert_eq!(session.ear.closed.get().is_some(), self.draining);
     }
+}
+
+/// Mostly everyone, as it is by default; and lists that have users in common.
+fn possible_audiences() -> Vec<Audience> {
+    let users = |users: &[i64]| users.iter().copied().map(UserId).collect::<Vec<_>>();
+    let lists = [(users(&[1, 2]), false, users(&[])), (users(&[2, 3]), true, users(&[4])), (users(&[]), true, users(&[1, 2, 3]))];
+    let listed = lists.map(|(users, agents, banned)| Audience::Some(Arc::new(Listed { users, agents, banned })));
+    [vec![Audience::Everyone; 4], listed.to_vec()].concat()
 }
 
 fn event(seq: i64) -> Event {

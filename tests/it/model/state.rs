@@ -37,6 +37,7 @@ impl State {
             match event.event {
                 EventKind::Message => state.post(event, payload, acked, commands),
                 EventKind::MessageEdited | EventKind::MessageDeleted => state.change(event, acked, commands),
+                EventKind::Member => panic!("nobody changed a member: {payload}"),
             }
         }
         state.every_answer_is_true(log, commands);
