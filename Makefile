@@ -1,4 +1,4 @@
-.PHONY: run test soak lint
+.PHONY: run test soak fuzz lint
 
 # The service on ws://127.0.0.1:3001/ws-online-status, built for speed, with SQLite in data/.
 run:
@@ -16,3 +16,7 @@ lint:
 	cargo fmt --all -- --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --test it architecture
+
+# Each fuzz target for 30 seconds; needs a nightly toolchain and cargo-fuzz: make fuzz ARGS='600 decoder'.
+fuzz:
+	scripts/fuzz $(ARGS)

@@ -309,3 +309,6 @@ impl Handler<Drain> for HubActor {
         self.hub.drain();
     }
 }
+
+#[cfg(test)]
+mod tests;

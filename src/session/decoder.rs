@@ -12,11 +12,16 @@ use std::ops::ControlFlow;
 
 /// What a client sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Incoming<'a> {
+pub enum Incoming<'a> {
+    /// A whole message of text.
     Text(&'a str),
+    /// A whole message of bytes.
     Binary(&'a [u8]),
+    /// To be answered with its payload.
     Ping(&'a [u8]),
+    /// An answer.
     Pong,
+    /// The last frame, with a code and a reason that may be sent.
     Close,
 }
 
@@ -44,7 +49,7 @@ pub struct Bounds {
 
 /// The state between two reads: a few bytes while nothing is incomplete.
 #[derive(Debug, Default)]
-pub(super) struct Decoder {
+pub struct Decoder {
     /// A header of which a part is still to come.
     header: PartialHeader,
     /// A frame or a message of which a part is still to come.
@@ -83,7 +88,10 @@ type Listener<'l> = dyn FnMut(Incoming<'_>) -> ControlFlow<()> + 'l;
 impl Decoder {
     /// Takes `bytes`, which it unmasks in place, and tells `each` of every message that is complete with them, until that wants no
     /// more. Returns how many were taken: they are never given twice.
-    pub(super) fn decode(&mut self, mut bytes: &mut [u8], bounds: Bounds, each: &mut Listener<'_>) -> Result<usize, Violation> {
+    ///
+    /// # Errors
+    /// Where the client broke the protocol or a bound. Nothing more may be decoded then.
+    pub fn decode(&mut self, mut bytes: &mut [u8], bounds: Bounds, each: &mut Listener<'_>) -> Result<usize, Violation> {
         let all = bytes.len();
         while !bytes.is_empty() {
             let taken;

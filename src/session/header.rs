@@ -4,7 +4,7 @@ use crate::protocol::websocket::Opcode;
 
 /// What a client did wrong, by the close code that says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Violation {
+pub enum Violation {
     /// Against RFC 6455: 1002.
     Protocol,
     /// Text that is not UTF-8: 1007.

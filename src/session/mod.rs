@@ -15,7 +15,8 @@ mod turn_away;
 
 pub use actor::Session;
 pub use connection::{Connection, Halt, Message};
-pub use decoder::Bounds;
+pub use decoder::{Bounds, Decoder, Incoming};
+pub use header::Violation;
 pub use outbox::Outbox;
 pub use port::{CheckToken, Connect, Disconnect, Identity, MissedEvents, Port, Submit, Unreadable};
 pub use turn_away::{turn_away, turn_away_one_too_many};

@@ -22,7 +22,7 @@ pub use resume::Resume;
 pub use server::ServerSettings;
 pub use source::{Fault, Overrides};
 
-use source::Source;
+use source::{Source, quoted};
 use std::fmt::Write;
 
 /// Everything that can be set.
@@ -99,7 +99,7 @@ impl Settings {
     /// A value as everyone may read it.
     fn shown(&self, key: &str, value: &str) -> String {
         match key {
-            "database.url" => format!("{:?}", self.database.url.to_string()),
+            "database.url" => quoted(&self.database.url.to_string()),
             "auth.hs256_secret" if value != "\"\"" => "\"***\"".to_owned(),
             "api.keys" if value != "[]" => "[\"***\"]".to_owned(),
             _ => value.to_owned(),

@@ -222,9 +222,11 @@ impl Source {
     /// Each key with its value as TOML.
     pub(super) fn effective(&self) -> Vec<(String, String)> {
         let shown = |value: Value| match value {
-            Value::String(_, text) => format!("{text:?}"),
+            Value::String(_, text) => quoted(&text),
             Value::Bool(_, value) => value.to_string(),
-            Value::Array(_, values) => format!("{:?}", values.iter().filter_map(Value::as_str).collect::<Vec<_>>()),
+            Value::Array(_, values) => {
+                format!("[{}]", values.iter().filter_map(Value::as_str).map(quoted).collect::<Vec<_>>().join(", "))
+            }
             other => other.to_i128().map_or_else(String::new, |number| number.to_string()),
         };
         self.known.iter().filter_map(|key| Some((key.clone(), shown(self.value(key)?)))).collect()
@@ -234,6 +236,11 @@ impl Source {
     pub(super) fn finish(self) -> Result<(), Vec<Fault>> {
         if self.faults.is_empty() { Ok(()) } else { Err(self.faults) }
     }
+}
+
+/// A text as TOML. JSON's escapes are TOML's too, but U+007F needs one.
+pub(super) fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
 }
 
 /// The keys of a document of sections, in its order, which a parsed table does not keep.

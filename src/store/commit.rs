@@ -76,7 +76,7 @@ async fn carry_out(
 
 /// What is done at once within a transaction.
 #[derive(Debug)]
-enum Step<'a> {
+pub(super) enum Step<'a> {
     /// New messages that came one after the other: one statement a table.
     Posts(Vec<Posting<'a>>),
     Edit(&'a Origin, Caller, &'a EditMessage),
@@ -85,7 +85,7 @@ enum Step<'a> {
 }
 
 /// Cuts drafts into steps, in the order of their arrival.
-fn plan(drafts: &[Draft]) -> Vec<Step<'_>> {
+pub(super) fn plan(drafts: &[Draft]) -> Vec<Step<'_>> {
     let mut steps = Vec::new();
     for Draft { origin, intent } in drafts {
         match (intent, steps.last_mut()) {

@@ -266,11 +266,11 @@ async fn close(db: &DatabaseConnection) {
 }
 
 /// What is left of the drafts that were taken: pieces in order, each for one transaction.
-struct Pieces<'a>(Vec<&'a [Draft]>);
+pub(super) struct Pieces<'a>(Vec<&'a [Draft]>);
 
 impl<'a> Pieces<'a> {
     /// `drafts` in order, cut so that no piece weighs more than `bound`, unless it is one draft.
-    fn of(mut drafts: &'a [Draft], bound: usize) -> Self {
+    pub(super) fn of(mut drafts: &'a [Draft], bound: usize) -> Self {
         let mut pieces = Vec::new();
         while !drafts.is_empty() {
             let mut weight = 0;
@@ -287,12 +287,12 @@ impl<'a> Pieces<'a> {
         Self(pieces)
     }
 
-    fn next(&mut self) -> Option<&'a [Draft]> {
+    pub(super) fn next(&mut self) -> Option<&'a [Draft]> {
         self.0.pop()
     }
 
     /// The two halves of `piece` come next.
-    fn halve(&mut self, piece: &'a [Draft]) {
+    pub(super) fn halve(&mut self, piece: &'a [Draft]) {
         let (first, second) = piece.split_at(piece.len() / 2);
         self.0.extend([second, first]);
     }

@@ -21,6 +21,8 @@ pub mod migrate;
 mod missed;
 mod outage;
 mod patience;
+#[cfg(test)]
+mod planning;
 mod post;
 mod reader;
 mod retention;

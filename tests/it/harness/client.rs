@@ -148,6 +148,17 @@ impl Client {
         frame
     }
 
+    /// The next frame, if one comes before the connection ends.
+    pub(crate) async fn next_if_any(&mut self) -> Option<Value> {
+        loop {
+            match timeout(PATIENCE, self.socket.next()).await.expect("a frame, or the end") {
+                Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).expect("a frame is JSON")),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Close(_) | Message::Binary(_) | Message::Frame(_)) | Err(_)) | None => return None,
+            }
+        }
+    }
+
     /// The next frame, which is of this type.
     pub(crate) async fn expect(&mut self, r#type: &str) -> Value {
         let frame = self.next().await;

@@ -129,6 +129,14 @@ impl Server {
         }
     }
 
+    /// Waits until so many log lines with `part` in them were written since it was started.
+    pub(crate) async fn logged_times(&self, part: &str, times: usize) {
+        let mut log = self.log.clone();
+        let found = |lines: &Vec<String>| lines.iter().filter(|line| line.contains(part)).nth(times - 1).is_some();
+        let logged = matches!(timeout(PATIENCE, log.wait_for(found)).await, Ok(Ok(_)));
+        assert!(logged, "{part:?} was not logged {times} times:\n{}", self.log());
+    }
+
     /// Everything that was logged so far.
     pub(crate) fn log(&self) -> String {
         self.log.borrow().join("\n")
