@@ -65,9 +65,11 @@ impl State {
     }
 
     fn change(&mut self, event: &Seen, acked: Option<&Command>, commands: &[Command]) {
+        let sender = self.messages.get(&(event.kind, event.subject)).expect("it was posted before").sender;
+        // Only its sender may change a message: another's unanswered command is not what this event came from.
         let is_it = |command: &Command| match (&command.what, event.event) {
             (What::Edit { message, .. }, EventKind::MessageEdited) | (What::Delete { message }, EventKind::MessageDeleted) => {
-                (command.place.0, *message) == (event.kind, event.subject)
+                (command.place.0, *message, command.user) == (event.kind, event.subject, sender)
             }
             _ => false,
         };
@@ -77,7 +79,7 @@ impl State {
             acked.or_else(|| self.unanswered(commands, is_it)).unwrap_or_else(|| panic!("nobody asked for this: {event:?}"));
         assert!(is_it(command), "{command:?} is told as {event:?}");
         let message = self.messages.get_mut(&(event.kind, event.subject)).expect("it was posted before");
-        assert!(!message.deleted && message.sender == command.user, "{command:?} was carried out on {message:?}");
+        assert!(!message.deleted, "{command:?} was carried out on {message:?}");
         message.version += 1;
         message.deleted = event.event == EventKind::MessageDeleted;
         message.may_say = if acked.is_some() { content(command).into_iter().collect() } else { candidates.into_iter().collect() };
