@@ -2,6 +2,7 @@
 
 pub mod backup;
 mod batch;
+mod bulk;
 mod change;
 mod commit;
 mod connect;

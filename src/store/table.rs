@@ -4,13 +4,15 @@
 use super::{
     StoreError,
     batch::{bucketed, padded},
+    bulk::Insertion,
 };
 use crate::protocol::{Conversation, ConversationId, ConversationKind, Message, MessageId, Seq, delete::Deleted, edit::Edited};
 use entity::{messages, support_messages};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, prelude::Expr,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    prelude::Expr,
 };
+use std::sync::LazyLock;
 use uuid::Uuid;
 
 /// Runs `$body` with `$table` standing for the entity of this kind of conversation.
@@ -41,8 +43,6 @@ pub(super) struct Stored {
 pub(super) trait MessageTable: EntityTrait<Model: IntoActiveModel<Self::ActiveModel> + Send> {
     /// The kind of its conversations.
     const KIND: ConversationKind;
-    /// Its name in the database.
-    const NAME: &'static str;
     /// Its key.
     const ID: Self::Column;
     /// The chat or support chat.
@@ -52,8 +52,11 @@ pub(super) trait MessageTable: EntityTrait<Model: IntoActiveModel<Self::ActiveMo
     /// What changes with an edit or a deletion.
     const CHANGING: Changing<Self::Column>;
 
-    /// The row of a message.
+    /// The row of a new message: what changes is not set.
     fn row(stored: &Stored) -> Self::ActiveModel;
+
+    /// How such rows are inserted.
+    fn insertion() -> &'static Insertion<Self>;
 
     /// The message of a row.
     fn stored(row: Self::Model) -> Stored;
@@ -61,7 +64,6 @@ pub(super) trait MessageTable: EntityTrait<Model: IntoActiveModel<Self::ActiveMo
 
 impl MessageTable for messages::Entity {
     const KIND: ConversationKind = ConversationKind::Chat;
-    const NAME: &'static str = "messages";
     const ID: messages::Column = messages::Column::Id;
     const CONVERSATION: messages::Column = messages::Column::ChatId;
     const CLIENT_ID: messages::Column = messages::Column::ClientId;
@@ -88,11 +90,7 @@ impl MessageTable for messages::Entity {
             created_at: Set(message.created_at),
             seq: Set(*seq),
             client_id: Set(message.client_id),
-            version: Set(None),
-            edited_at: Set(None),
-            edited_by: Set(None),
-            deleted_at: Set(None),
-            deleted_by: Set(None),
+            ..Default::default()
         }
     }
 
@@ -113,11 +111,15 @@ impl MessageTable for messages::Entity {
         };
         Stored { message, seq: row.seq }
     }
+
+    fn insertion() -> &'static Insertion<Self> {
+        static INSERTION: LazyLock<Insertion<messages::Entity>> = LazyLock::new(insertion);
+        &INSERTION
+    }
 }
 
 impl MessageTable for support_messages::Entity {
     const KIND: ConversationKind = ConversationKind::Support;
-    const NAME: &'static str = "support_messages";
     const ID: support_messages::Column = support_messages::Column::Id;
     const CONVERSATION: support_messages::Column = support_messages::Column::SupportChatId;
     const CLIENT_ID: support_messages::Column = support_messages::Column::ClientId;
@@ -143,11 +145,7 @@ impl MessageTable for support_messages::Entity {
             created_at: Set(message.created_at),
             seq: Set(*seq),
             client_id: Set(message.client_id),
-            version: Set(None),
-            edited_at: Set(None),
-            edited_by: Set(None),
-            deleted_at: Set(None),
-            deleted_by: Set(None),
+            ..Default::default()
         }
     }
 
@@ -168,6 +166,11 @@ impl MessageTable for support_messages::Entity {
         };
         Stored { message, seq: row.seq }
     }
+
+    fn insertion() -> &'static Insertion<Self> {
+        static INSERTION: LazyLock<Insertion<support_messages::Entity>> = LazyLock::new(insertion);
+        &INSERTION
+    }
 }
 
 /// The columns that change with an edit or a deletion.
@@ -182,15 +185,9 @@ pub(super) struct Changing<C> {
     deleted_by: C,
 }
 
-/// Inserts messages whose ids are reserved: RETURNING would be the largest single cost of a batch.
-pub(super) async fn insert<T: MessageTable>(tx: &impl ConnectionTrait, messages: &[&Stored]) -> Result<(), StoreError>
-where
-    T::ActiveModel: ActiveModelTrait<Entity = T> + Send,
-{
-    for piece in bucketed(messages) {
-        T::insert_many(piece.iter().map(|stored| T::row(stored))).exec_without_returning(tx).await?;
-    }
-    Ok(())
+fn insertion<T: MessageTable>() -> Insertion<T> {
+    let Changing { version, edited_at, edited_by, deleted_at, deleted_by, .. } = T::CHANGING;
+    Insertion::without(&[version, edited_at, edited_by, deleted_at, deleted_by])
 }
 
 /// The messages that carry one of these idempotency keys, whoever sent them.
@@ -211,6 +208,12 @@ pub(super) async fn by_id<T: MessageTable>(db: &impl ConnectionTrait, ids: &[Mes
         found.extend(rows.into_iter().map(T::stored));
     }
     Ok(found)
+}
+
+/// The message with this id. On PostgreSQL its row stays locked until the transaction ends: an application may write to it, too.
+pub(super) async fn locked<T: MessageTable>(tx: &impl ConnectionTrait, id: MessageId) -> Result<Option<Stored>, StoreError> {
+    let row = T::find().filter(T::ID.eq(id)).lock_exclusive().one(tx).await?;
+    Ok(row.map(T::stored))
 }
 
 /// Gives a message its new content and version.
