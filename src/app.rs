@@ -61,7 +61,10 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
         store = open(settings) => store?,
         () = stop.received() => return Ok(()),
     };
-    adopt(settings, &store).await?;
+    tokio::select! {
+        adopted = adopt(settings, &store) => adopted?,
+        () = stop.received() => return Ok(()),
+    }
     let address = SocketAddr::new(settings.server.host, settings.server.port);
     let listener = workers::listen_on(address).with_context(|| format!("can't listen on {address}"))?;
     let revocations = tokio::select! {
@@ -158,7 +161,9 @@ impl Running {
         let clock = Clock::system();
         let (revocations, revoked) = watch::channel(revocations);
         let (head, unlisted) = (store.head(), settings.access.unlisted);
-        let (writer, lane) = store.lane(settings.database.queue, settings.log.retention, unlisted, clock).await?;
+        let limiter = Arc::new(Limiter::new(settings.limits.enabled.then_some(&settings.limits.quotas)));
+        let (writer, lane) =
+            store.lane(settings.database.queue, settings.log.retention, unlisted, Arc::clone(&limiter), clock).await?;
         // A thread of its own: the main one waits, blocked, until the workers have started, and they wait for the server.
         let thread = Arbiter::new();
         let (gate, fetcher) = identity::gate(settings, revoked, clock)?;
@@ -175,7 +180,6 @@ impl Running {
         // Nobody listens where the stop took too long.
         thread.spawn(lane.map(|outcome| drop(is_published.send(outcome))));
 
-        let limiter = Arc::new(Limiter::new(settings.limits.enabled.then_some(&settings.limits.quotas)));
         let reader = store.reader(unlisted);
         let site = Data::new(Site {
             store,

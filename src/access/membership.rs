@@ -87,6 +87,12 @@ impl Membership {
         self.listed
     }
 
+    /// How many are in it, banned ones included.
+    #[must_use]
+    pub fn members(&self) -> usize {
+        self.members.len()
+    }
+
     /// The same after a change.
     #[must_use]
     pub fn with(&self, user: UserId, place: Place) -> Self {

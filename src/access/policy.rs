@@ -21,6 +21,8 @@ pub enum Rank {
     Banned,
     /// About to be the first who writes to a support chat, which makes it theirs.
     First,
+    /// An agent, before a support chat has its customer.
+    Early,
     /// In it by name, to read.
     Reader,
     /// In it by name, and silenced.
@@ -56,6 +58,7 @@ const READS: Cell = No("a reader does not write here");
 const MUTED: Cell = No("you are muted here");
 const OTHERS: Cell = No("only its sender may change a message");
 const ADMINS: Cell = No("members are managed by an administrator or a server key");
+const EARLY: Cell = No("this support chat is nobody's yet: its customer writes first, or is added to it");
 const NOBODY: Cell = No("a server key is no user");
 
 /// What each may do: a new rank or action has its cells here, or does not compile.
@@ -67,6 +70,7 @@ fn cell(rank: Rank, action: Action) -> Cell {
         Rank::Stranger  => [Gone, Gone,   Gone,   Gone,   Gone,    Gone],
         Rank::Banned    => [Gone, Gone,   Gone,   Gone,   Gone,    Gone],
         Rank::First     => [Gone, Yes,    Gone,   Gone,   Gone,    Gone],
+        Rank::Early     => [Yes,  EARLY,  Gone,   Gone,   Gone,    ADMINS],
         Rank::Reader    => [Yes,  READS,  READS,  Yes,    OTHERS,  ADMINS],
         Rank::Muted     => [Yes,  MUTED,  MUTED,  Yes,    OTHERS,  ADMINS],
         Rank::Guest     => [Yes,  Yes,    Yes,    Yes,    OTHERS,  ADMINS],
@@ -116,7 +120,8 @@ impl Rank {
         match standing {
             // Whoever is in it by name is what the name says, agent or not.
             Standing::Member(role, state) => Self::of_member(kind, role, state),
-            Standing::Open | Standing::Unclaimed | Standing::Stranger if serves => Self::Moderator,
+            Standing::Unclaimed if serves => Self::Early,
+            Standing::Open | Standing::Stranger if serves => Self::Moderator,
             Standing::Open if role == Role::Admin => Self::Moderator,
             Standing::Open => Self::Guest,
             Standing::Unclaimed => Self::First,
@@ -146,6 +151,7 @@ impl Rank {
             Self::Stranger => "stranger",
             Self::Banned => "banned",
             Self::First => "first",
+            Self::Early => "early",
             Self::Reader => "reader",
             Self::Muted => "muted",
             Self::Guest => "guest",
@@ -162,6 +168,7 @@ impl Rank {
             Self::Stranger => "the conversation is closed, and they are not a member",
             Self::Banned => "they are banned from it",
             Self::First => "nobody wrote to this support chat yet: it will belong to who does",
+            Self::Early => "they are an agent, and nobody wrote to this support chat yet",
             Self::Reader => "they are a reader of it",
             Self::Muted => "they are a member of it, and muted",
             Self::Guest => "the conversation is open",

@@ -1,10 +1,10 @@
 //! `/api/v1/{chats|support-chats}/{id}/members`: who belongs to a conversation, managed by the application's own backend.
 
-use super::{Site, admission::admit, problem::Problem};
+use super::{Site, admission::admit, body, problem::Problem};
 use crate::{
     chat,
     protocol::{
-        Ack, Conversation, ConversationId, ConversationKind, ErrorCode, Refusal, UserId,
+        Ack, Conversation, ConversationId, ConversationKind, ErrorCode, Principal, Refusal, UserId,
         conversation::id_field,
         fields::id_parameter,
         member::{SetMember, Wanted},
@@ -12,7 +12,7 @@ use crate::{
 };
 use actix_web::{
     HttpRequest, HttpResponse,
-    web::{Bytes, Data, Path, Query},
+    web::{Data, Path, Payload, Query},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -59,13 +59,12 @@ pub(super) async fn set(
     request: HttpRequest,
     ids: Path<(String, String)>,
     site: Data<Site>,
-    body: Bytes,
+    payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    change(kind, &request, &ids, &site, || {
-        let not_text = |_| Refusal::new(ErrorCode::InvalidJson, "the body must be one JSON object, in UTF-8");
-        Wanted::read(std::str::from_utf8(&body).map_err(not_text)?)
-    })
-    .await
+    let by = admit(&request, &site)?;
+    let body = body::read(payload).await?;
+    let not_text = |_| Refusal::new(ErrorCode::InvalidJson, "the body must be one JSON object, in UTF-8");
+    change(kind, by, &ids, &site, || Wanted::read(std::str::from_utf8(&body).map_err(not_text)?)).await
 }
 
 pub(super) async fn remove(
@@ -74,18 +73,18 @@ pub(super) async fn remove(
     ids: Path<(String, String)>,
     site: Data<Site>,
 ) -> Result<HttpResponse, Problem> {
-    change(kind, &request, &ids, &site, || Ok(Wanted::Removed)).await
+    let by = admit(&request, &site)?;
+    change(kind, by, &ids, &site, || Ok(Wanted::Removed)).await
 }
 
 /// Answers with what the user is from now on; `seq` is null where they were that already.
 async fn change(
     kind: ConversationKind,
-    request: &HttpRequest,
+    by: Principal,
     (id, user): &(String, String),
     site: &Site,
     wanted: impl FnOnce() -> Result<Wanted, Refusal>,
 ) -> Result<HttpResponse, Problem> {
-    let by = admit(request, site)?;
     let conversation = Conversation { kind, id: ConversationId(id_parameter("id", id)?) };
     let user = UserId(id_parameter("user_id", user)?);
     let to = wanted()?;

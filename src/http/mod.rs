@@ -3,6 +3,7 @@
 mod address;
 mod admission;
 mod asyncapi;
+mod body;
 mod connections;
 mod credentials;
 mod explain;

@@ -7,7 +7,7 @@ use actix_web::{
     HttpRequest, Resource,
     guard::{self, Guard},
     http::Method,
-    web::{self, Bytes, Data, Path},
+    web::{self, Data, Path, Payload},
 };
 
 /// The addresses of the WebSocket.
@@ -159,8 +159,8 @@ impl Route {
                 .guard(asked_so)
                 .to(move |request: HttpRequest, id: Path<String>, site: Data<Site>| members::list(kind, request, id, site)),
             Self::SetMember(kind) => here.guard(asked_so).to(
-                move |request: HttpRequest, ids: Path<(String, String)>, site: Data<Site>, body: Bytes| {
-                    members::set(kind, request, ids, site, body)
+                move |request: HttpRequest, ids: Path<(String, String)>, site: Data<Site>, payload: Payload| {
+                    members::set(kind, request, ids, site, payload)
                 },
             ),
             Self::RemoveMember(kind) => {

@@ -105,20 +105,25 @@ impl Limiter {
         self.rates.as_ref().map_or(Ok(()), |rates| rates.commands.take(&user))
     }
 
-    /// A user's command came in over a WebSocket.
+    /// A user's command came in over a WebSocket. What it takes of its conversation is counted where it is known whether they may.
     ///
     /// # Errors
-    /// Where it is more than the address, the user or the conversation may have.
+    /// Where it is more than the address or the user may have.
     pub fn command(&self, user: UserId, network: Network, command: &Command) -> Result<(), Exceeded> {
         self.from_address(network)?;
         self.by_user(user)?;
         match (&self.rates, command.changes()) {
-            (Some(rates), Some(conversation)) => {
-                rates.messages.take(&user)?;
-                rates.conversation.take(&conversation)
-            }
+            (Some(rates), Some(_)) => rates.messages.take(&user),
             (None, _) | (_, None) => Ok(()),
         }
+    }
+
+    /// Something is about to be changed in a conversation, by someone who may.
+    ///
+    /// # Errors
+    /// Where it is more than the conversation may have.
+    pub fn in_conversation(&self, conversation: Conversation) -> Result<(), Exceeded> {
+        self.rates.as_ref().map_or(Ok(()), |rates| rates.conversation.take(&conversation))
     }
 
     /// A user's frame was refused.

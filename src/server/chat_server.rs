@@ -126,8 +126,10 @@ impl ChatServer {
     /// Hands a batch to every hub, and each reply to its session's. Resolves when all of them have taken it, so that no hub falls
     /// behind by more than one batch.
     fn publish(&mut self, events: Vec<Addressed>, replies: Vec<Reply>) -> ResponseFuture<()> {
-        for event in &events {
-            announce(&event.event, self.roster.count(&event.audience));
+        if log::log_enabled!(log::Level::Info) {
+            for event in &events {
+                announce(&event.event, self.roster.count(&event.audience));
+            }
         }
         let batch = Arc::new(Batch::new(events));
         self.published = batch.head().unwrap_or(self.published);

@@ -65,6 +65,10 @@ struct State {
     on_flushed: Option<Waker>,
     /// The read loop, where it waits for room for the answers.
     on_room: Option<Waker>,
+    /// Nothing is read or written any more.
+    is_cut: bool,
+    /// The read loop, where it waits for the peer.
+    on_cut: Option<Waker>,
 }
 
 impl Outbox {
@@ -87,12 +91,19 @@ impl Outbox {
         {
             let mut state = self.state.borrow_mut();
             state.left_unread = false;
+            if state.is_cut {
+                return Poll::Ready(Ok(()));
+            }
             if state.waiting.bytes() > self.room() && state.closing.is_none() {
                 state.on_room = Some(cx.waker().clone());
                 return Poll::Pending;
             }
         }
-        Pin::new(&mut *self.stream.borrow_mut()).poll_read(cx, buffer)
+        let read = Pin::new(&mut *self.stream.borrow_mut()).poll_read(cx, buffer);
+        if read.is_pending() {
+            self.state.borrow_mut().on_cut = Some(cx.waker().clone());
+        }
+        read
     }
 
     /// With more than this waiting, nothing is read from the peer.
@@ -142,14 +153,17 @@ impl Outbox {
         }
     }
 
-    /// Ends the connection in both directions, now. The session's read finds out.
+    /// Ends the connection, now: the session's read ends, and the socket is closed with it. The reading half is not shut down before:
+    /// Linux would open no window any more, and a peer that goes on writing would hang instead of being told.
     pub fn cut(&self) {
-        self.shutdown(Shutdown::Both);
+        self.state.borrow_mut().cut();
+        // The writer task finds out.
+        self.end_writing();
     }
 
-    fn shutdown(&self, how: Shutdown) {
+    fn end_writing(&self) {
         // Fails only where the peer was faster.
-        let _ = SockRef::from(&*self.stream.borrow()).shutdown(how);
+        let _ = SockRef::from(&*self.stream.borrow()).shutdown(Shutdown::Write);
     }
 
     /// Sends a page of what was missed, which its session asked for: it does not count against a peer that does not read, and the
@@ -236,9 +250,8 @@ impl Outbox {
             state.closing = Some(0);
             metrics::broken_off();
         }
-        state.waiting.clear();
-        state.wake(self.room());
-        self.shutdown(Shutdown::Both);
+        state.cut();
+        self.end_writing();
     }
 
     async fn write_what_waits(&self) {
@@ -258,7 +271,7 @@ impl Outbox {
                 state.writing = false;
                 state.waiting.clear();
                 if state.closing.is_some() {
-                    self.shutdown(Shutdown::Write);
+                    self.end_writing();
                 }
                 return;
             }
@@ -267,6 +280,15 @@ impl Outbox {
 }
 
 impl State {
+    /// Gives up what waits, and wakes whoever waits for the peer.
+    fn cut(&mut self) {
+        self.is_cut = true;
+        self.waiting.clear();
+        for waker in [self.on_cut.take(), self.on_room.take(), self.on_flushed.take()].into_iter().flatten() {
+            waker.wake();
+        }
+    }
+
     fn pulse(&mut self) -> Pulse {
         if self.left_unread {
             self.liveness.heard();
@@ -346,7 +368,7 @@ impl Subscriber for Outbox {
         metrics::closed(code);
         self.state.borrow_mut().wake(self.room());
         if self.is_flushed() {
-            self.shutdown(Shutdown::Write);
+            self.end_writing();
         }
     }
 

@@ -121,6 +121,10 @@ fn jwks_url(source: &mut Source) -> Option<Url> {
     if url.is_none() {
         source.fault("auth.jwks_url", "must be an https address; http is for loopback, or where auth.jwks_allow_http is true");
     }
+    let has_secrets = url.as_ref().is_some_and(|url| !url.username().is_empty() || url.password().is_some());
+    if has_secrets {
+        source.fault("auth.jwks_url", "must not hold a name or a password: it is written to the log, and keys are public");
+    }
     url
 }
 

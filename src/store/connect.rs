@@ -2,9 +2,9 @@
 
 use super::{
     DatabaseUrl, Head, Lane, OpenError, Reader, Retention, StoreError, Writer, lane::Access, lock::FileLock, log, members,
-    migrate::migrate_up, writer::QueueBounds,
+    memberships::Memberships, migrate::migrate_up, writer::QueueBounds,
 };
-use crate::{access::Unlisted, clock::Clock, protocol::Timestamp};
+use crate::{access::Unlisted, clock::Clock, limits::Limiter, protocol::Timestamp};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, RuntimeErr, SqlxError,
     sqlx::{
@@ -76,6 +76,7 @@ impl Store {
         bounds: QueueBounds,
         retention: Retention,
         unlisted: Unlisted,
+        limiter: Arc<Limiter>,
         clock: Clock,
     ) -> Result<(Writer, Lane), StoreError> {
         let access = Access {
@@ -84,7 +85,7 @@ impl Store {
             head: self.head,
             is_held_up: Arc::clone(&self.is_held_up),
         };
-        Ok(Lane::open(access, bounds, retention, unlisted, clock))
+        Ok(Lane::open(access, bounds, retention, Memberships::new(unlisted, limiter), clock))
     }
 
     /// The connections that read.

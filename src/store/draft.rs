@@ -52,7 +52,9 @@ impl Intent {
         match self {
             Self::Post(_, message) => message.weight(),
             Self::Edit(_, edit) => size_of::<Draft>() + written_length(&edit.content),
-            Self::Delete(..) | Self::SetMember(..) => size_of::<Draft>(),
+            Self::Delete(..) => size_of::<Draft>(),
+            // Cheap to keep, and dear to carry out in a large conversation: a transaction takes a few dozen of them.
+            Self::SetMember(..) => 4 * 1024,
         }
     }
 }

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     access::Unlisted,
+    limits::Limiter,
     protocol::{
         Caller, Conversation, ConversationKind, Message, MessageId, Origin, Role, SessionKey, Timestamp, UserId, Window,
         delete::DeleteMessage, edit::EditMessage, post::NewMessage,
@@ -80,7 +81,7 @@ impl Filler {
         let stored = post::store(&tx, &posts).await?;
         let messages: Vec<Message> = stored.iter().map(|stored| stored.message.clone()).collect();
         // Nobody belongs anywhere yet: all of it is open.
-        let memberships = Memberships::new(Unlisted::Open);
+        let memberships = Memberships::new(Unlisted::Open, Arc::new(Limiter::new(None)));
         let mut view = memberships.view();
         view.load(&tx, messages.iter().map(|message| message.conversation)).await?;
         let events = stored.into_iter().filter_map(|stored| post::addressed(stored, &view)).collect::<Result<Vec<_>, _>>()?;

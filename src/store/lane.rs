@@ -11,7 +11,6 @@ use super::{
     writer::{Queue, QueueBounds, Writer},
 };
 use crate::{
-    access::Unlisted,
     clock::Clock,
     metrics,
     protocol::{Answer, Committed, Refusal},
@@ -65,13 +64,13 @@ impl Lane {
         access: Access,
         bounds: QueueBounds,
         retention: Retention,
-        unlisted: Unlisted,
+        memberships: Memberships,
         clock: Clock,
     ) -> (Writer, Self) {
         let (writer, queue) = Writer::open(bounds);
         let Access { db, options, head, is_held_up } = access;
         let QueueBounds { batch, batch_bytes, .. } = bounds;
-        let (pruner, memberships) = (Pruner::new(retention), Memberships::new(unlisted));
+        let pruner = Pruner::new(retention);
         (writer, Self { db, options, head, is_held_up, outages: 0, queue, batch, batch_bytes, pruner, clock, memberships })
     }
 

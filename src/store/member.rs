@@ -24,7 +24,7 @@ pub(super) async fn set(
     now: Timestamp,
 ) -> Result<Committed, StoreError> {
     let SetMember { conversation, user, to } = *set;
-    view.reload(tx, conversation).await?;
+    view.refresh(tx, conversation, user).await?;
     let membership = view.of(conversation)?;
     if let Err(refusal) = may_set(by, membership, conversation) {
         return Ok(refused(origin, refusal));
@@ -34,7 +34,12 @@ pub(super) async fn set(
     if would_close(view.unlisted(), membership, place) {
         return Ok(refused(origin, Refusal::new(ErrorCode::Conflict, OPEN)));
     }
+    if before.is_none() && place.is_some() && membership.members() >= MOST {
+        return Ok(refused(origin, Refusal::new(ErrorCode::Conflict, format!("a conversation has at most {MOST} members"))));
+    }
     if place == before {
+        // What was written beside Natter counts from here on, that of the others, too.
+        view.reload(tx, conversation).await?;
         return Ok(answered(origin, Seq(0), user, place));
     }
     let after = membership.with(user, place);
@@ -48,6 +53,10 @@ pub(super) async fn set(
     committed.events.push(event);
     Ok(committed)
 }
+
+/// Members that a conversation may have, banned ones included. Each message is for a list of them, and all of them are read at once where
+/// they are not known: within the lane's patience, which ten times as many would wear out.
+pub(super) const MOST: usize = 50_000;
 
 const OPEN: &str = "the conversation is open: add its members before someone is muted or banned";
 

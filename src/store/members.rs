@@ -60,6 +60,16 @@ pub(super) async fn standing(
     }
 }
 
+/// What a user is in a conversation, as it is written.
+pub(super) async fn place(
+    db: &impl ConnectionTrait,
+    Conversation { kind, id }: Conversation,
+    user: UserId,
+) -> Result<Place, StoreError> {
+    let row = members::Entity::find_by_id((kind, id, user)).one(db).await?;
+    Ok(row.as_ref().and_then(member).map(|member| (member.role, member.state)))
+}
+
 /// Whether anyone was ever added to it.
 pub(super) async fn is_listed(db: &impl ConnectionTrait, conversation: Conversation) -> Result<bool, StoreError> {
     let any = in_conversation(conversation).limit(1).one(db).await?;

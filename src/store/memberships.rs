@@ -3,7 +3,8 @@
 use super::{StoreError, members};
 use crate::{
     access::{Action, Denial, Membership, Standing, Unlisted, allows},
-    protocol::{Audience, Caller, Conversation, ConversationId, ConversationKind, Principal},
+    limits::{Exceeded, Limiter},
+    protocol::{Audience, Caller, Conversation, ConversationId, ConversationKind, Principal, UserId},
 };
 use sea_orm::ConnectionTrait;
 use std::{collections::HashMap, sync::Arc};
@@ -16,7 +17,10 @@ const BOUND: usize = 250_000;
 #[derive(Debug)]
 pub(super) struct Memberships {
     unlisted: Unlisted,
+    /// Counts what is changed in each conversation, by those who may.
+    limiter: Arc<Limiter>,
     known: Known,
+    /// Of all that is known: see [`Membership::weight`].
     weight: usize,
 }
 
@@ -24,8 +28,8 @@ pub(super) struct Memberships {
 pub(super) type Known = HashMap<Conversation, Arc<Membership>>;
 
 impl Memberships {
-    pub(super) fn new(unlisted: Unlisted) -> Self {
-        Self { unlisted, known: Known::new(), weight: 0 }
+    pub(super) fn new(unlisted: Unlisted, limiter: Arc<Limiter>) -> Self {
+        Self { unlisted, limiter, known: Known::new(), weight: 0 }
     }
 
     /// What one transaction sees.
@@ -35,12 +39,16 @@ impl Memberships {
 
     /// Keeps what a transaction read and changed, which is committed now.
     pub(super) fn keep(&mut self, own: Known) {
-        self.weight += own.values().map(|membership| membership.weight()).sum::<usize>();
-        if self.weight > BOUND {
+        let weight = |known: &Known| known.values().map(|membership| membership.weight()).sum::<usize>();
+        let more = weight(&own);
+        if self.weight + more > BOUND {
             self.forget();
-            self.weight = own.values().map(|membership| membership.weight()).sum();
         }
-        self.known.extend(own);
+        for (conversation, membership) in own {
+            let replaced = self.known.insert(conversation, membership);
+            self.weight -= replaced.map_or(0, |membership| membership.weight());
+        }
+        self.weight += more;
     }
 
     /// Forgets everything: what was committed is not known any more.
@@ -84,12 +92,39 @@ impl View<'_> {
         Ok(())
     }
 
-    /// Reads a conversation's anew, whatever is known: the application may have written it itself.
+    /// Reads what one user is in a conversation anew, whatever is known: the application may have written it itself. All of its members
+    /// are read only where it is not known to have any.
+    pub(super) async fn refresh(
+        &mut self,
+        tx: &impl ConnectionTrait,
+        conversation: Conversation,
+        user: UserId,
+    ) -> Result<(), StoreError> {
+        if !self.find(conversation).is_some_and(|membership| membership.is_listed()) {
+            return self.reload(tx, conversation).await;
+        }
+        let place = members::place(tx, conversation, user).await?;
+        let known = self.of(conversation)?;
+        if known.place(user) != place {
+            self.set(conversation, known.with(user, place));
+        }
+        Ok(())
+    }
+
+    /// Reads all of a conversation's members anew.
     pub(super) async fn reload(&mut self, tx: &impl ConnectionTrait, conversation: Conversation) -> Result<(), StoreError> {
         let Conversation { kind, id } = conversation;
         let (listed, members) = members::of(tx, kind, &[id]).await?.remove(&id).unwrap_or_default();
         self.set(conversation, Membership::new(kind, self.unlisted(), listed, members));
         Ok(())
+    }
+
+    /// Whether one more change fits into what a conversation may have. Whoever is not allowed one takes nothing from it.
+    ///
+    /// # Errors
+    /// Where it is one too many.
+    pub(super) fn admits(&self, conversation: Conversation) -> Result<(), Exceeded> {
+        self.before.limiter.in_conversation(conversation)
     }
 
     pub(super) fn set(&mut self, conversation: Conversation, membership: Membership) {

@@ -37,13 +37,14 @@ pub(super) async fn page(
 ) -> Result<Option<Missed>, StoreError> {
     // The head first: whatever is up to there is committed, so what is read then has no hole.
     let Some(head) = edge(db, after, Edge::Last).await? else { return Ok(None) };
-    if edge(db, after, Edge::First).await? != Some(Seq(after.0 + 1)) {
-        return Ok(None);
-    }
     let upto = Seq(head.0.min(after.0 + WINDOW));
     let sql = format!("SELECT e.* {VISIBLE} ORDER BY e.seq LIMIT $6");
     let statement = visible(db, &sql, caller, unlisted, after, upto, limit);
     let references = events::Entity::find().from_raw_sql(statement).all(db).await?;
+    // The log may have been pruned since it was asked where it begins: its oldest go first, so what follows is still there where this is.
+    if edge(db, after, Edge::First).await? != Some(Seq(after.0 + 1)) {
+        return Ok(None);
+    }
     let is_full = u64::try_from(references.len()).is_ok_and(|count| count >= limit);
     let end = references.last().map(|last| last.seq).filter(|_| is_full).unwrap_or(upto);
     let (events, stopped) = told(db, &references).await?;

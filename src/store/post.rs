@@ -7,13 +7,14 @@ use super::{
 };
 use crate::{
     access::{Action, Denial, Standing, policy::NO_CONVERSATION},
+    limits::Exceeded,
     protocol::{
-        Ack, Addressed, Answer, Caller, Change, Committed, ConversationKind, Event, Message, MessageId, Origin, Seq, Timestamp,
-        UserId, answer::Acked, post::NewMessage,
+        Ack, Addressed, Answer, Caller, Change, Committed, ConversationKind, Event, Message, MessageId, Origin, Refusal, Seq,
+        Timestamp, UserId, answer::Acked, post::NewMessage,
     },
 };
 use sea_orm::ConnectionTrait;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 /// A message to be stored, and who waits for the answer.
@@ -65,9 +66,11 @@ async fn claim(
     now: Timestamp,
 ) -> Result<Vec<Addressed>, StoreError> {
     let mut events = Vec::new();
+    let mut in_this_batch = HashSet::new();
     for Posting { by, message, .. } in postings {
-        let repeated = key(message).is_some_and(|key| stored_before.contains_key(&key));
-        if !repeated && view.standing(*by, message.conversation)? == Standing::Unclaimed {
+        let repeated = key(message).is_some_and(|key| stored_before.contains_key(&key) || !in_this_batch.insert(key));
+        let may = view.allows(*by, Action::Post, message.conversation)?.is_ok();
+        if !repeated && may && view.standing(*by, message.conversation)? == Standing::Unclaimed {
             events.push(member::claim(tx, view, message.conversation, by.user, now).await?);
         }
     }
@@ -117,10 +120,12 @@ enum Fate {
     Repeated(Key),
     /// It may not be posted.
     Denied(Denial),
+    /// It is one too many for its conversation.
+    TooMany(Exceeded),
 }
 
 fn sort_out(postings: &[Posting<'_>], stored_before: &HashMap<Key, First>, view: &View<'_>) -> Result<Vec<Fate>, StoreError> {
-    let mut in_this_batch = std::collections::HashSet::new();
+    let mut in_this_batch = HashSet::new();
     let fate = |Posting { by, message, .. }: &Posting<'_>| {
         let key = key(message);
         if let Some(key) = key.filter(|key| stored_before.contains_key(key) || in_this_batch.contains(key)) {
@@ -128,6 +133,9 @@ fn sort_out(postings: &[Posting<'_>], stored_before: &HashMap<Key, First>, view:
         }
         if let Err(denial) = view.allows(*by, Action::Post, message.conversation)? {
             return Ok(Fate::Denied(denial));
+        }
+        if let Err(exceeded) = view.admits(message.conversation) {
+            return Ok(Fate::TooMany(exceeded));
         }
         in_this_batch.extend(key);
         Ok(Fate::Fresh)
@@ -185,10 +193,15 @@ fn answers(postings: &[Posting<'_>], fates: &[Fate], stored: &[Stored], firsts: 
     let mut answers = Vec::new();
     for (Posting { origin, message, .. }, fate) in postings.iter().zip(fates) {
         let first = match fate {
-            Fate::Fresh => fresh.next(),
-            Fate::Repeated(key) => firsts.get(key).copied(),
-            Fate::Denied(denial) => {
-                answers.push(Answer { to: (*origin).clone(), outcome: Err(denial.refusal(NO_CONVERSATION)) });
+            Fate::Fresh => Ok(fresh.next()),
+            Fate::Repeated(key) => Ok(firsts.get(key).copied()),
+            Fate::Denied(denial) => Err(denial.refusal(NO_CONVERSATION)),
+            Fate::TooMany(exceeded) => Err(Refusal::from(*exceeded)),
+        };
+        let first = match first {
+            Ok(first) => first,
+            Err(refusal) => {
+                answers.push(Answer { to: (*origin).clone(), outcome: Err(refusal) });
                 continue;
             }
         };

@@ -145,6 +145,10 @@ async fn where_unlisted_conversations_are_closed_a_support_chat_is_its_first_wri
     customer.post(Kind::Chat, 1, "hello?").await;
     customer.expect_error("not_found").await;
 
+    // An agent does not become the owner by being early: it would lock the customer out.
+    agent.post(kind, 1, "can I help?").await;
+    agent.expect_error("forbidden").await;
+
     // Both at once: one of them is first, and the other is a stranger then.
     customer
         .send_together(&[crate::harness::new_message(kind, 1, 1, "help"), crate::harness::new_message(kind, 1, 1, "please")])
@@ -284,6 +288,34 @@ async fn what_the_application_wrote_counts_from_its_next_call_on(#[values(Backen
     put(&server, Kind::Chat, 1, json!({ "role": "member" })).await;
     other.post(Kind::Chat, 1, "x").await;
     other.expect("MESSAGE").await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_conversation_has_fifty_thousand_members_and_no_more(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    use sea_orm::ConnectionTrait;
+    let database = TestDatabase::new(backend).await;
+    let server = server(&database, "deny").await;
+    let db = database.connect().await;
+    let numbers = match backend {
+        Backend::Sqlite => "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) SELECT i FROM n",
+        Backend::Postgres => "SELECT i FROM generate_series(2, 50000) AS i",
+    };
+    let rows = format!(
+        "INSERT INTO members (kind, conversation_id, user_id, role, state, created_at, updated_at) \
+         SELECT 1, 1, i, 3, 1, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP FROM ({numbers}) AS numbers"
+    );
+    db.execute_unprepared(&rows).await.expect("the rows");
+    db.close().await.expect("the connection closes");
+    let member = |user: i64| {
+        let path = format!("/api/v1/chats/1/members/{user}");
+        async { server.backend("PUT", &{ path }, Some(json!({ "role": "member" }))).await }
+    };
+    assert_eq!(member(1).await.0, 200);
+    let (status, problem) = member(50_001).await;
+    assert_eq!((status, &problem["error"]["code"]), (409, &json!("conflict")), "{problem}");
+    let (mut client, _) = Client::natter_v1(&server, 1).await;
+    client.request(crate::harness::new_message(Kind::Chat, 1, 1, "to all of you")).await;
 }
 
 /// Support chats from the time when all were open.

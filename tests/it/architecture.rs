@@ -11,7 +11,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ("limits", &["protocol"]),
     ("access", &["protocol"]),
     ("identity", &["clock", "protocol"]),
-    ("store", &["clock", "protocol", "metrics", "access"]),
+    ("store", &["clock", "protocol", "metrics", "limits", "access"]),
     ("demo", &["clock", "protocol", "store"]),
     ("chat", &["clock", "protocol", "metrics", "access", "store"]),
     ("delivery", &["clock", "protocol", "metrics"]),

@@ -130,6 +130,26 @@ async fn a_conversation_has_its_own_limit_whoever_writes_to_it(#[values(Kind::Ch
     }
 }
 
+#[rstest]
+#[tokio::test]
+async fn strangers_take_nothing_of_what_a_conversation_may_have(#[values(Kind::Chat, Kind::Support)] kind: Kind) {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let start = Start::on(&database).with_access("deny").env("NATTER_LIMITS__CONVERSATION_MESSAGES_PER_SECOND", "1");
+    let server = start.env("NATTER_LIMITS__CONVERSATION_MESSAGES_BURST", "3").listening().await;
+    let path = format!("/api/v1/{}/7/members/1", if kind == Kind::Chat { "chats" } else { "support-chats" });
+    assert_eq!(server.backend("PUT", &path, Some(json!({ "role": "member" }))).await.0, 200);
+    let (mut stranger, _) = Client::natter_v1(&server, 2).await;
+    for _ in 0..20 {
+        let answer = stranger.request(new_message(kind, 7, 2, "let me in")).await;
+        assert_eq!(answer["payload"]["code"], "not_found");
+    }
+    let (mut member, _) = Client::natter_v1(&server, 1).await;
+    for _ in 0..3 {
+        assert_eq!(member.request(new_message(kind, 7, 1, "among us")).await["type"], "ACK");
+    }
+    assert_eq!(member.request(new_message(kind, 7, 1, "one more")).await["payload"]["code"], "rate_limited");
+}
+
 #[tokio::test]
 async fn commands_are_limited_by_user_over_sockets_and_http_together_and_by_address_for_all() {
     let database = TestDatabase::new(Backend::Sqlite).await;
@@ -219,7 +239,10 @@ async fn a_forged_x_forwarded_for_is_passed_over_unless_it_comes_from_a_trusted_
 #[rstest]
 #[case::nothing("")]
 #[case::half_a_head("GET /ws?userId=1 HTTP/1.1\r\nHost: localhost\r\n")]
-#[case::half_a_body("POST /api/v1/presence?userId=1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nx")]
+#[case::half_a_body("PUT /api/v1/chats/1/members/1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nx")]
+#[case::half_a_body_of_a_user(
+    "PUT /api/v1/chats/1/members/1?userId=1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nx"
+)]
 #[case::nobody(&format!("GET /ws HTTP/1.1\r\n{HANDSHAKE}\r\n"))]
 #[tokio::test]
 async fn two_thousand_sockets_that_do_not_say_who_they_are_are_gone_within_ten_seconds(#[case] said: &str) {

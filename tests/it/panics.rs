@@ -248,7 +248,8 @@ impl Parts {
         let database = TestDatabase::new(Backend::Sqlite).await;
         let store = Store::open(&database.url.parse().expect("an address"), 1).await.expect("the database opens");
         let bounds = QueueBounds { drafts: 100, bytes: 1 << 20, batch: 10, batch_bytes: 1 << 16 };
-        let lane = store.lane(bounds, Retention::default(), Unlisted::Open, Clock::told_by(noon)).await;
+        let lane =
+            store.lane(bounds, Retention::default(), Unlisted::Open, Arc::new(Limiter::new(None)), Clock::told_by(noon)).await;
         let (writer, lane) = lane.expect("the database is there");
         let chat = Chat::new(writer, store.reader(Unlisted::Open), clock);
         let chat_server = ChatServer::new(chat, store.head().seq, oneshot::channel().0).start();
