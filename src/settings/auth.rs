@@ -115,13 +115,18 @@ fn jwks_url(source: &mut Source) -> Option<Url> {
     let text = source.optional_text("auth.jwks_url")?;
     let url = Url::parse(&text).ok().filter(|url| match url.scheme() {
         "https" => true,
-        "http" => allow_http || is_loopback(url),
+        "http" => allow_http || !is_in_the_clear(url),
         _ => false,
     });
     if url.is_none() {
         source.fault("auth.jwks_url", "must be an https address; http is for loopback, or where auth.jwks_allow_http is true");
     }
     url
+}
+
+/// Whether whoever is on the way there can change the answer.
+pub(super) fn is_in_the_clear(url: &Url) -> bool {
+    url.scheme() == "http" && !is_loopback(url)
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -34,6 +34,7 @@ mod page;
 mod panics;
 mod post;
 mod prisma;
+mod production;
 mod readme;
 mod resume;
 mod retention;
