@@ -35,6 +35,7 @@ mod panics;
 mod post;
 mod prisma;
 mod production;
+mod proxies;
 mod readme;
 mod resume;
 mod retention;
