@@ -181,6 +181,21 @@ async fn the_metrics_are_not_for_those_who_come_through_the_proxy(
     }
 }
 
+#[rstest]
+#[tokio::test]
+async fn browsers_are_told_to_come_by_tls_alone(
+    #[values(Software::Nginx, Software::Haproxy, Software::Caddy)] software: Software,
+) {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let mut server = Server::start(&database).await;
+    let _proxy = ReverseProxy::before(&mut server, software).await;
+    for (path, status) in [("/", 200), ("/api/v1/presence", 401), ("/nowhere", 404)] {
+        let answer = reqwest::get(format!("http://{}{path}", server.address)).await.expect("an answer");
+        assert_eq!(answer.status(), status);
+        assert_eq!(answer.headers()["strict-transport-security"], "max-age=31536000; includeSubDomains", "{path}");
+    }
+}
+
 /// A6, as far as the proxy goes: what it logs names the path, and no token, also where Natter is away.
 #[rstest]
 #[tokio::test]
