@@ -124,7 +124,7 @@ pub const CHECKS: [Check; 16] = [
     ),
     warn(
         "database.url",
-        |settings| settings.database.url.to_string().contains("demo"),
+        is_named_like_the_demo,
         "is named like what `natter demo` fills, and users would meet people who are not there: give the service one of its own",
     ),
 ];
@@ -132,6 +132,11 @@ pub const CHECKS: [Check; 16] = [
 /// Whether tokens for other applications can be told from those for this one.
 fn names_its_tokens(settings: &Settings) -> bool {
     settings.auth.rules.issuer.is_some() || settings.auth.rules.audience.is_some()
+}
+
+/// As `natter demo --help` names its databases.
+fn is_named_like_the_demo(settings: &Settings) -> bool {
+    settings.database.url.to_string().rsplit('/').next().is_some_and(|name| name.starts_with("demo"))
 }
 
 impl Settings {

@@ -1,4 +1,4 @@
-//! Behind nginx, HAProxy and Caddy, as `docs/proxies` configures them: everything that works without a proxy works through it.
+//! Behind nginx, `HAProxy` and Caddy, as `docs/proxies` configures them: everything that works without a proxy works through it.
 
 use crate::harness::{
     Backend, Client, Kind, RawSocket, Server, TestDatabase, new_message,
