@@ -94,9 +94,9 @@ impl Software {
                 let place = folder.display();
                 let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
                 let temporary = temporary.map(|name| format!("{name}_temp_path {place}/{name};\n")).concat();
-                format!(
-                    "daemon off;\nmaster_process off;\npid {place}/pid;\nerror_log {place}/main.log;\nevents {{}}\nhttp {{\n{temporary}{file}}}\n"
-                )
+                let main =
+                    format!("daemon off;\nmaster_process off;\npid {place}/pid;\nerror_log {place}/main.log;\nevents {{}}\n");
+                format!("{main}http {{\n{temporary}{file}}}\n")
             }
             Self::Haproxy | Self::Caddy => file.to_owned(),
         }
