@@ -1,4 +1,4 @@
-.PHONY: run test soak fuzz lint
+.PHONY: run test soak fuzz lint audit
 
 # The service on ws://127.0.0.1:3001/ws-online-status, built for speed, with SQLite in data/.
 run:
@@ -16,6 +16,12 @@ lint:
 	cargo fmt --all -- --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --test it architecture
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny --offline check licenses bans sources; \
+	else echo 'cargo-deny is not installed: licences and sources of dependencies are not checked (cargo install cargo-deny)'; fi
+
+# The same with the list of known holes (rustsec.org), which is fetched; needs cargo-deny.
+audit:
+	cargo deny check
 
 # Each fuzz target for 30 seconds; needs a nightly toolchain and cargo-fuzz: make fuzz ARGS='600 decoder'.
 fuzz:

@@ -9,7 +9,7 @@ use natter::{
     logging,
     metrics::panics,
     protocol::{Caller, Role, UserId, fields::MAX_ID},
-    settings::{Overrides, Settings},
+    settings::{Overrides, Settings, Verdict},
     store::{
         backup::{backup, rename_log, restore},
         migrate::{Direction, Step, migrate, status},
@@ -44,6 +44,7 @@ Examples:
   natter                                               serve with the defaults
   natter --port 8080 --database-url postgres://user:password@localhost/app
   natter --config natter.toml check-config             what is in force, and every fault at once
+  natter --config natter.toml check-config --production   what is not fit for the open internet, and what to change
   natter token --user 7 --role agent --expires 1h      a token for development, where auth.hs256_secret is set
 
 Settings come from the defaults, then --config FILE, then the environment (NATTER_SECTION__KEY, for instance
@@ -118,7 +119,11 @@ enum Command {
         expires: humantime::Duration,
     },
     /// Print the settings in force, secrets masked, or every fault; exit code 78 where there is one
-    CheckConfig,
+    CheckConfig {
+        /// Tell instead what is not fit for production, and what to change; exit code 78 where something is unsafe
+        #[arg(long)]
+        production: bool,
+    },
 }
 
 #[derive(Subcommand, Clone, Copy)]
@@ -154,12 +159,18 @@ fn main() -> ExitCode {
             return ExitCode::from(FAULTY_SETTINGS);
         }
     };
+    let command = cli.command.unwrap_or(Command::Serve);
+    if let Command::CheckConfig { production: true } = command
+        && is_unfit(&settings)
+    {
+        return ExitCode::from(FAULTY_SETTINGS);
+    }
     if let Err(error) = logging::start(&settings.logging.filter) {
         eprintln!("natter: {error}");
         return ExitCode::FAILURE;
     }
     panics::install_hook();
-    match actix::System::new().block_on(run(cli.command.unwrap_or(Command::Serve), &settings)) {
+    match actix::System::new().block_on(run(command, &settings)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("natter: {}", one_sentence(&error));
@@ -168,10 +179,20 @@ fn main() -> ExitCode {
     }
 }
 
+/// Tells what is not fit for production, and whether any of it is unsafe.
+fn is_unfit(settings: &Settings) -> bool {
+    let findings = settings.for_production();
+    for (verdict, fault) in &findings {
+        eprintln!("natter: {verdict}: {fault}");
+    }
+    findings.iter().any(|(verdict, _)| *verdict == Verdict::Unsafe)
+}
+
 async fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
     match command {
         Command::Serve => app::serve(settings).await,
-        Command::CheckConfig => print(&settings.to_toml()),
+        Command::CheckConfig { production: false } => print(&settings.to_toml()),
+        Command::CheckConfig { production: true } => print("fit for production, as far as the settings tell\n"),
         Command::Demo(demo) => {
             demo::fill(&settings.database.url, demo, Clock::system(), interrupted()).await?;
             print(&format!("{} is filled; `natter` serves it\n", settings.database.url))

@@ -15,8 +15,13 @@ pub(super) struct Addressees {
 impl Addressees {
     pub(super) fn add(&mut self, caller: Caller, slot: u32) {
         self.by_user.entry(caller.user).or_insert_with(|| Vec::with_capacity(1)).push(slot);
+        self.set_role(caller, slot);
+    }
+
+    /// The slot is the same user's as before; their role may be another.
+    pub(super) fn set_role(&mut self, caller: Caller, slot: u32) {
         match caller.role {
-            Role::User => {}
+            Role::User => drop(self.agents.remove(&slot)),
             Role::Agent | Role::Admin => drop(self.agents.insert(slot, caller)),
         }
     }

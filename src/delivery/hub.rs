@@ -231,6 +231,11 @@ impl Registration {
         debug_assert!(seq >= self.hub.head(), "what was handed out already would be missed");
         self.hub.slots.borrow_mut()[self.key.slot as usize].live_after = Some(seq);
     }
+
+    /// The session goes on under another role: from the next commit on it is sent what that role sees.
+    pub fn set_role(&self, caller: Caller) {
+        self.hub.addressees.borrow_mut().set_role(caller, self.key.slot);
+    }
 }
 
 impl Drop for Registration {

@@ -7,7 +7,7 @@ use actix_web::{
     body::BoxBody,
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        Method,
+        Method, StatusCode,
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
@@ -24,14 +24,14 @@ pub async fn pass(request: ServiceRequest, next: Next<BoxBody>) -> Result<Servic
     let origin = listed_origin(request.request(), gate);
     if is_preflight(request.request()) {
         let answer = if origin.is_some() { HttpResponse::NoContent().finish() } else { elsewhere().error_response() };
-        return Ok(with_cors(request.into_response(answer), origin));
+        return Ok(guarded(with_cors(request.into_response(answer), origin)));
     }
     if origin.is_none() && must_be_listed(request.request(), gate) {
-        return Ok(request.into_response(elsewhere().error_response()));
+        return Ok(guarded(request.into_response(elsewhere().error_response())));
     }
     let asker = identity::authenticate(request.request(), gate, site.clock.now()).await;
     request.extensions_mut().insert(asker);
-    Ok(with_cors(next.call(request).await?, origin))
+    Ok(guarded(with_cors(next.call(request).await?, origin)))
 }
 
 fn elsewhere() -> Problem {
@@ -65,6 +65,25 @@ fn is_preflight(request: &HttpRequest) -> bool {
     request.method() == Method::OPTIONS
         && is_of_the_api(request.path())
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// Has browsers take an answer for what it says that it is, keep it nowhere, and run nothing in it, where its handler has not said
+/// otherwise.
+fn guarded(mut response: ServiceResponse) -> ServiceResponse {
+    const UNLESS_SAID: [(HeaderName, &str); 3] = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"),
+    ];
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        for (name, value) in UNLESS_SAID {
+            let headers = response.headers_mut();
+            if !headers.contains_key(&name) {
+                headers.insert(name, HeaderValue::from_static(value));
+            }
+        }
+    }
+    response
 }
 
 /// Lets a page on the list read the answer. An answer that is kept somewhere is for one origin.

@@ -47,6 +47,12 @@ impl ClaimName {
         &self.0
     }
 
+    /// Whether it lies in what issuers let users change themselves: Supabase's `user_metadata`, Clerk's `unsafe_metadata`.
+    #[must_use]
+    pub fn is_the_users_own(&self) -> bool {
+        ["user_metadata", "unsafe_metadata"].contains(&self.0.split('.').next().unwrap_or_default())
+    }
+
     /// The claim. Names may have dots themselves (`https://app.example/role`), so the whole name comes first.
     fn of<'a>(&self, claims: &'a Object) -> Option<&'a Value> {
         let by_path = || {

@@ -47,6 +47,18 @@ impl AllowedOrigins {
         Self(origins)
     }
 
+    /// Whether no page may connect.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether pages may connect that anyone on their way to the browser can change.
+    #[must_use]
+    pub fn have_insecure(&self) -> bool {
+        self.0.iter().any(|AllowedOrigin(allowed)| allowed.starts_with("http://"))
+    }
+
     /// Whether the value of an `Origin` header is on the list; `null` never is.
     #[must_use]
     pub fn contain(&self, origin: &str) -> bool {

@@ -17,7 +17,7 @@ use prometheus::TextEncoder;
 use std::time::Duration;
 
 /// The media type of [`text`].
-pub const MEDIA_TYPE: &str = prometheus::TEXT_FORMAT;
+pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Everything, in Prometheus's text format.
 ///

@@ -90,6 +90,11 @@ impl Session {
         Self { connection, identity, port, refreshing, _permit: permit, presence, window: None, early }.start();
     }
 
+    /// The session's place in its hub.
+    pub(super) fn registration(&self) -> &Registration {
+        &self.presence.registration
+    }
+
     fn bounds(&self) -> Bounds {
         Bounds {
             message_bytes: self.port.limits.frame_bytes,

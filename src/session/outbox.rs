@@ -328,7 +328,7 @@ impl State {
 
 impl Subscriber for Outbox {
     fn caller(&self) -> Caller {
-        self.identity.caller
+        self.grant.get().caller
     }
 
     fn encoding(&self) -> Encoding {

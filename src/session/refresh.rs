@@ -47,6 +47,7 @@ impl Session {
         };
         self.identity.caller = grant.caller;
         self.connection.outbox().renew(grant);
+        self.registration().set_role(grant.caller);
         if let Some(request_id) = request_id {
             self.connection.outbox().tell(&frame::refreshed(request_id, grant.validity.expires_at));
         }

@@ -58,7 +58,8 @@ async fn catch_up(
     }
     let mut at = cursor.since;
     while at < port.hub.head() {
-        let Some(missed) = port.log.after(caller, at).await? else { return Ok(Err(ResetReason::Expired)) };
+        // Asked anew: a newer token may have brought another role.
+        let Some(missed) = port.log.after(outbox.caller(), at).await? else { return Ok(Err(ResetReason::Expired)) };
         at = missed.reaches;
         outbox.send_page(&encode(&missed.events, outbox.encoding().deflate));
         metrics::frames_sent(Sent::Event, missed.events.len());

@@ -115,7 +115,7 @@ fn jwks_url(source: &mut Source) -> Option<Url> {
     let text = source.optional_text("auth.jwks_url")?;
     let url = Url::parse(&text).ok().filter(|url| match url.scheme() {
         "https" => true,
-        "http" => allow_http || is_loopback(url),
+        "http" => allow_http || !is_in_the_clear(url),
         _ => false,
     });
     if url.is_none() {
@@ -126,6 +126,11 @@ fn jwks_url(source: &mut Source) -> Option<Url> {
         source.fault("auth.jwks_url", "must not hold a name or a password: it is written to the log, and keys are public");
     }
     url
+}
+
+/// Whether whoever is on the way there can change the answer.
+pub(super) fn is_in_the_clear(url: &Url) -> bool {
+    url.scheme() == "http" && !is_loopback(url)
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -10,6 +10,12 @@ pub struct Logging {
 }
 
 impl Logging {
+    /// Whether more is logged than `info`.
+    #[must_use]
+    pub fn is_verbose(&self) -> bool {
+        env_filter::Builder::new().parse(&self.filter).build().filter() > ::log::LevelFilter::Info
+    }
+
     pub(super) fn read(source: &mut Source) -> Self {
         let filter = source.text("logging.filter");
         if let Err(error) = env_filter::Builder::new().try_parse(&filter) {

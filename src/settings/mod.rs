@@ -7,6 +7,7 @@ mod database;
 mod limits;
 mod log;
 mod logging;
+mod production;
 mod resume;
 mod server;
 mod source;
@@ -18,12 +19,13 @@ pub use database::DatabaseSettings;
 pub use limits::LimitSettings;
 pub use log::LogSettings;
 pub use logging::Logging;
+pub use production::{CHECKS, Check, Verdict};
 pub use resume::Resume;
 pub use server::ServerSettings;
 pub use source::{Fault, Overrides};
 
 use source::{Source, quoted};
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 /// Everything that can be set.
 #[derive(Clone, Debug)]
@@ -48,6 +50,8 @@ pub struct Settings {
     pub logging: Logging,
     /// Each key with its value as TOML, in the order of the reference.
     effective: Vec<(String, String)>,
+    /// Where each key that is no default came from.
+    origins: BTreeMap<String, String>,
 }
 
 impl Settings {
@@ -73,8 +77,8 @@ impl Settings {
         let log = LogSettings::read(&mut source);
         let logging = Logging::read(&mut source);
         let effective = source.effective();
-        source.finish()?;
-        Ok(Self { server, database, auth, api, access, limits, resume, log, logging, effective })
+        let origins = source.finish()?;
+        Ok(Self { server, database, auth, api, access, limits, resume, log, logging, effective, origins })
     }
 
     /// The settings in force as a TOML document, with secrets masked.

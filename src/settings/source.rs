@@ -132,7 +132,7 @@ impl Source {
 
     /// Keeps a fault of `key`, whose value may be used by nobody.
     pub(super) fn fault(&mut self, key: &str, problem: impl Into<String>) {
-        let origin = self.origins.get(key).cloned().unwrap_or_else(|| "default".to_owned());
+        let origin = origin(&self.origins, key).to_owned();
         self.fault_at(key, &origin, problem.into());
     }
 
@@ -232,10 +232,15 @@ impl Source {
         self.known.iter().filter_map(|key| Some((key.clone(), shown(self.value(key)?)))).collect()
     }
 
-    /// Every fault at once.
-    pub(super) fn finish(self) -> Result<(), Vec<Fault>> {
-        if self.faults.is_empty() { Ok(()) } else { Err(self.faults) }
+    /// Where each key that is no default came from, or every fault at once.
+    pub(super) fn finish(self) -> Result<BTreeMap<String, String>, Vec<Fault>> {
+        if self.faults.is_empty() { Ok(self.origins) } else { Err(self.faults) }
     }
+}
+
+/// Where the value of a key came from.
+pub(super) fn origin<'a>(origins: &'a BTreeMap<String, String>, key: &str) -> &'a str {
+    origins.get(key).map_or("default", String::as_str)
 }
 
 /// A text as TOML. JSON's escapes are TOML's too, but U+007F needs one.

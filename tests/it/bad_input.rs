@@ -234,6 +234,16 @@ async fn unicode_comes_back_as_it_was_sent(
     }
     client.post(kind, 1, "a\0b").await;
     client.expect_error("invalid_field").await;
+    for lone in [r"\ud800", r"\udfff", r"\ud83d!", r"\ude00\ud83d"] {
+        let frame = new_message(kind, 1, 1, "LONE").to_string().replace("LONE", lone);
+        client.send_text(&frame).await;
+        client.expect_error("invalid_json").await;
+    }
+    let (mut reader, _) = Client::natter_v1(&server, 2).await;
+    for (id, text) in (1..).zip(&texts) {
+        let page = json!({ "type": "GET_HISTORY", kind.id_field(): 1, "before": id + 1, "limit": 1 });
+        assert_eq!(reader.request(page).await["payload"]["messages"][0]["content"], *text);
+    }
     let stored = database.text(&format!("SELECT content FROM {} WHERE id = 1", kind.table())).await;
     assert_eq!(stored, texts[0]);
 }

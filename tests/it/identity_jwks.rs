@@ -4,6 +4,7 @@ use crate::harness::{
     Backend, Client, PATIENCE, TestDatabase, WebServer,
     server::Start,
     tokens::{Signer, claims},
+    web_server::CA,
 };
 use actix_web::http::StatusCode;
 use entity::{Timestamp, UserId};
@@ -131,6 +132,26 @@ async fn a_server_starts_without_its_keys_says_so_and_takes_tokens_once_they_are
     assert_eq!(client.closed().await.0, 1013);
     let keys = WebServer::on(&address, String::new()).await;
     keys.answer(&set(&[Signer::Ed25519.jwk("one")]));
+    server.logged("fetched 1 keys").await;
+    Client::with_token(&server, 7, &token).await;
+}
+
+/// Whoever could answer in the issuer's place could let anyone in.
+#[tokio::test]
+async fn keys_over_https_are_believed_by_their_certificate_alone() {
+    let keys = WebServer::secure(&set(&[Signer::Ed25519.jwk("one")])).await;
+    let token = Signer::Ed25519.token(Some("one"), &claims(7, "user"));
+    let by_another_name = keys.url.replace("localhost", "127.0.0.1");
+    let of_another_authority = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/keys/other-ca.pem");
+    for (url, authority) in [(&keys.url, of_another_authority), (&by_another_name, CA)] {
+        let database = TestDatabase::new(Backend::Sqlite).await;
+        let server = start(&database, url).env("SSL_CERT_FILE", authority).listening().await;
+        server.logged("the keys that tokens are checked with can't be fetched").await;
+        assert_eq!(server.get(&format!("/api/v1/presence?token={token}")).await.0, 503);
+    }
+    assert_eq!(keys.asked(), 0, "nobody asked before the certificate was checked");
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let server = start(&database, &keys.url).env("SSL_CERT_FILE", CA).listening().await;
     server.logged("fetched 1 keys").await;
     Client::with_token(&server, 7, &token).await;
 }

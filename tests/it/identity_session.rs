@@ -1,7 +1,7 @@
 //! A token's life on a live socket: it ends, is renewed, and is revoked.
 
 use crate::harness::{
-    Backend, Client, Kind, Server, TestDatabase,
+    Backend, Client, Kind, Server, TestDatabase, new_message,
     tokens::{SECRET, Signer, claims, jwt_server, now, token},
 };
 use reqwest::Method;
@@ -78,6 +78,42 @@ async fn in_the_mode_trusted_there_is_nothing_to_renew() {
     let server = Server::start(&database).await;
     let (mut client, _) = Client::natter_v1(&server, 7).await;
     assert_eq!(client.request(refresh(&token(7, "user"))).await["payload"]["code"], "conflict");
+}
+
+/// What user 7 is allowed and sent follows the role of the newest token at once; what was committed before is not told afterwards.
+#[rstest]
+#[tokio::test]
+async fn a_newer_token_with_another_role_changes_what_its_session_may_do_and_is_sent(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+    #[values("agent", "admin")] role: &str,
+) {
+    let database = TestDatabase::new(backend).await;
+    let server = jwt_server(&database).with_access("deny").listening().await;
+    let mut customer = Client::with_token(&server, 1, &token(1, "user")).await;
+    let mut changing = Client::with_token(&server, 7, &token(7, "user")).await;
+    let say = async |customer: &mut Client, content: &str| {
+        let answer = customer.request(new_message(Kind::Support, 1, 1, content)).await;
+        assert_eq!(answer["type"], "ACK", "{answer}");
+    };
+    say(&mut customer, "as a user").await;
+    assert_eq!(changing.request(answer_to_support()).await["payload"]["code"], "not_found");
+
+    assert_eq!(changing.request(refresh(&token(7, role))).await["type"], "ACK");
+    say(&mut customer, "as an agent").await;
+    // The first thing that it hears of the conversation.
+    assert_eq!(changing.expect("SUPPORT_MESSAGE").await["payload"]["content"], "as an agent");
+    assert_eq!(changing.request(answer_to_support()).await["type"], "ACK");
+
+    assert_eq!(changing.request(refresh(&token(7, "user"))).await["type"], "ACK");
+    say(&mut customer, "as a user again").await;
+    assert_eq!(changing.request(answer_to_support()).await["payload"]["code"], "not_found");
+    // Nothing came in between.
+    changing.send(&json!({ "type": "PING" })).await;
+    changing.expect("PONG").await;
+}
+
+fn answer_to_support() -> Value {
+    new_message(Kind::Support, 1, 7, "how can I help?")
 }
 
 const REVOKE: &str = "/api/v1/users/7/revoke";

@@ -82,7 +82,17 @@ struct Registered {
     registration: Registration,
     /// Since when it is live.
     live_after: Option<i64>,
+    /// What its user is, for the events after this one.
+    roles: Vec<(i64, Role)>,
     told: Vec<u64>,
+}
+
+impl Registered {
+    /// Who it is when this event is handed out.
+    fn caller_at(&self, seq: i64) -> Caller {
+        let (_, role) = self.roles.iter().rev().find(|(head, _)| *head < seq).expect("a role from the beginning");
+        Caller { role: *role, ..self.ear.caller }
+    }
 }
 
 struct Model {
@@ -117,7 +127,8 @@ impl Model {
             0..20 => self.register(),
             20..35 => self.leave(),
             35..55 => self.go_live(),
-            55..99 => self.deliver(),
+            55..65 => self.change_role(),
+            65..99 => self.deliver(),
             _ if self.random.u8(..10) == 0 => {
                 self.hub.drain();
                 self.draining = true;
@@ -131,7 +142,7 @@ impl Model {
             return;
         }
         let dialect = if self.random.bool() { Dialect::NatterV1 } else { Dialect::Classic };
-        let role = [Role::User, Role::User, Role::Agent, Role::Admin][self.random.usize(..4)];
+        let role = self.any_role();
         let caller = Caller { user: UserId(self.random.i64(1..=USERS)), role };
         let ear = Rc::new(Ear { caller, dialect, heard: RefCell::default(), told: RefCell::default(), closed: Cell::default() });
         let registration = self.hub.register(Rc::clone(&ear) as Rc<dyn Subscriber>);
@@ -139,7 +150,20 @@ impl Model {
         assert_eq!(key.hub, 3);
         assert!((key.slot as usize) < SESSIONS, "a free slot is used before a new one is made");
         assert!(!self.gone.contains(&key) && self.sessions.iter().all(|other| other.registration.key() != key), "{key:?} again");
-        self.sessions.push(Registered { ear, registration, live_after: None, told: Vec::new() });
+        self.sessions.push(Registered { ear, registration, live_after: None, roles: vec![(0, role)], told: Vec::new() });
+    }
+
+    fn any_role(&mut self) -> Role {
+        [Role::User, Role::User, Role::Agent, Role::Admin][self.random.usize(..4)]
+    }
+
+    /// A session goes on under a newer token.
+    fn change_role(&mut self) {
+        let (role, head) = (self.any_role(), self.head());
+        if let Some(session) = self.random.choice(&mut self.sessions) {
+            session.registration.set_role(Caller { role, ..session.ear.caller });
+            session.roles.push((head, role));
+        }
     }
 
     fn leave(&mut self) {
@@ -193,17 +217,20 @@ impl Model {
         assert_eq!(self.hub.head(), Seq(self.head()));
     }
 
-    fn seen_after(&self, after: i64, caller: Caller) -> Vec<i64> {
-        let may_see = |audience: &Audience| match audience {
+    fn seen_after(&self, after: i64, session: &Registered) -> Vec<i64> {
+        let may_see = |seq: i64, audience: &Audience| match audience {
             Audience::Everyone => true,
-            Audience::Some(listed) => listed.names(caller.user) || listed.has_by_role(caller),
+            Audience::Some(listed) => {
+                let caller = session.caller_at(seq);
+                listed.names(caller.user) || listed.has_by_role(caller)
+            }
         };
-        (1..).zip(&self.audiences).filter(|(seq, audience)| *seq > after && may_see(audience)).map(|(seq, _)| seq).collect()
+        (1..).zip(&self.audiences).filter(|(seq, audience)| *seq > after && may_see(*seq, audience)).map(|(seq, _)| seq).collect()
     }
 
     fn check(&self, session: &Registered) {
         let due: Vec<i64> = match (session.ear.dialect, session.live_after) {
-            (Dialect::NatterV1, Some(after)) => self.seen_after(after, session.ear.caller),
+            (Dialect::NatterV1, Some(after)) => self.seen_after(after, session),
             // It has no words for a deletion.
             (Dialect::Classic, Some(_)) | (_, None) => Vec::new(),
         };

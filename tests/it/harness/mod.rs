@@ -9,6 +9,7 @@ pub(crate) mod postgres;
 pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod refetch;
+pub(crate) mod reverse_proxy;
 pub(crate) mod schema;
 pub(crate) mod scrape;
 pub(crate) mod server;

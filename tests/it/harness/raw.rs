@@ -1,10 +1,10 @@
 //! A socket on which a test writes bytes by hand: what no client library would send.
 
 use super::{PATIENCE, Server};
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::timeout,
 };
 
@@ -50,13 +50,24 @@ impl RawSocket {
         Self::upgraded_with(server, user, "").await.0
     }
 
+    /// An upgraded socket of this user from another address of this machine.
+    pub(crate) async fn upgraded_from(address: IpAddr, server: &Server, user: i64, headers: &str) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind((address, 0).into()).expect("an address of this machine");
+        let stream = socket.connect(server.address.parse().expect("an address")).await.expect("the server listens");
+        Self { stream }.upgrade(user, headers).await.0
+    }
+
     /// An upgraded socket of this user with further headers, and the head of the answer.
     pub(crate) async fn upgraded_with(server: &Server, user: i64, headers: &str) -> (Self, String) {
-        let mut socket = Self::open(server).await;
-        socket.write(format!("GET /ws?userId={user} HTTP/1.1\r\n{HANDSHAKE}{headers}\r\n").as_bytes()).await;
-        let head = socket.read_head().await;
+        Self::open(server).await.upgrade(user, headers).await
+    }
+
+    async fn upgrade(mut self, user: i64, headers: &str) -> (Self, String) {
+        self.write(format!("GET /ws?userId={user} HTTP/1.1\r\n{HANDSHAKE}{headers}\r\n").as_bytes()).await;
+        let head = self.read_head().await;
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
-        (socket, head)
+        (self, head)
     }
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) {

@@ -13,7 +13,7 @@ impl Scrape {
     pub(crate) async fn of(server: &Server) -> Self {
         let response = reqwest::get(format!("http://{}/metrics", server.address)).await.expect("an answer");
         assert_eq!(response.status(), 200);
-        assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4");
+        assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
         Self { text: response.text().await.expect("text") }
     }
 

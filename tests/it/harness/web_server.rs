@@ -5,9 +5,16 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpListener,
     sync::watch,
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ServerConfig,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    },
 };
 
 /// The server; gone with the test's runtime.
@@ -43,6 +50,25 @@ impl WebServer {
         Self { url, answer, asked }
     }
 
+    /// Answers 200 with `body` over TLS, as `localhost`, by a certificate of [`CA`]. Only who gets that far is counted.
+    pub(crate) async fn secure(body: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("https://localhost:{}/keys", listener.local_addr().expect("its address").port());
+        let (answer, answers) = watch::channel(ok(body));
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
+        let acceptor = acceptor();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                if let Ok(client) = acceptor.accept(client).await {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    tokio::spawn(serve(client, answers.borrow().clone()));
+                }
+            }
+        });
+        Self { url, answer, asked }
+    }
+
     /// Answers 200 with `body` from now on.
     pub(crate) fn answer(&self, body: &str) {
         self.answer.send_replace(ok(body));
@@ -58,7 +84,17 @@ fn ok(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
 }
 
-async fn serve(mut client: TcpStream, answer: String) {
+/// A certificate authority of these tests alone, whose key is gone.
+pub(crate) const CA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/keys/ca.pem");
+
+fn acceptor() -> TlsAcceptor {
+    let certificate = CertificateDer::from_pem_slice(include_bytes!("../keys/localhost.pem")).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("../keys/localhost.key.pem")).expect("a key");
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key);
+    TlsAcceptor::from(Arc::new(config.expect("a key that fits")))
+}
+
+async fn serve(mut client: impl AsyncRead + AsyncWrite + Unpin, answer: String) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match client.read_u8().await {
