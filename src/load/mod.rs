@@ -254,7 +254,7 @@ impl<'a> Bench<'a> {
     fn report(&self, first: &Mark, last: &Mark) -> Report {
         let ledger = self.run.ledger.borrow();
         let seconds = last.at.duration_since(first.at).as_secs_f64();
-        let tally = ledger.tally();
+        let (tally, own) = (ledger.tally(), last.own.since(first.own));
         let rate = |now: u64, before: u64| rounded(float(now - before) / seconds);
         Report {
             natter: env!("CARGO_PKG_VERSION"),
@@ -281,7 +281,8 @@ impl<'a> Bench<'a> {
             latency_ms: Latencies::of(&ledger),
             server: self.server(first, last),
             generator: Generator {
-                cores: rounded(last.own.since(first.own).cpu_seconds / seconds),
+                cores: rounded(own.cpu_seconds / seconds),
+                waited_seconds: rounded(own.waited_seconds.unwrap_or_default()),
                 late_ms: rounded(float(ledger.late_ns) / 1e6),
             },
             closed: ledger.closed.clone(),

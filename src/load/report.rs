@@ -131,10 +131,12 @@ pub struct Server {
 }
 
 /// What the generator used.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct Generator {
     /// CPU seconds a second: near 1 it is what limits the run.
     pub cores: f64,
+    /// That its threads waited for a core: much of it is in the latencies, and not the server's fault.
+    pub waited_seconds: f64,
     /// The longest that a message was written after it was due.
     pub late_ms: f64,
 }
@@ -171,7 +173,8 @@ impl Report {
         row("until delivered", latency_ms.delivery.to_text());
         row("until answered", latency_ms.answer.to_text());
         row("server", self.server.as_ref().map_or_else(|| "not known: give --pid".to_owned(), Server::to_text));
-        row("generator", format!("{:.2} cores, at most {:.1} ms late", self.generator.cores, self.generator.late_ms));
+        let Generator { cores, waited_seconds, late_ms } = self.generator;
+        row("generator", format!("{cores:.2} cores, {waited_seconds:.2} s without one, at most {late_ms:.1} ms late"));
         for (close, count) in &self.closed {
             row("closed by server", format!("{count} × {close}"));
         }
@@ -184,7 +187,8 @@ impl Server {
         let per = |what: &str, us: Option<f64>| us.map_or_else(String::new, |us| format!(", {us:.2} µs a {what}"));
         let (delivery, message) = (per("delivery", self.cpu_us_per_delivery), per("message", self.cpu_us_per_message));
         let (cpu, mib, each) = (self.cpu_seconds, self.rss_kib / 1_024.0, self.rss_kib_per_session);
-        format!("{cpu:.2} s of CPU{delivery}{message}; {mib:.1} MiB, {each:.2} KiB a session")
+        let waited = self.waited_seconds.map_or_else(String::new, |waited| format!(", {waited:.2} s without a core"));
+        format!("{cpu:.2} s of CPU{delivery}{message}{waited}; {mib:.1} MiB, {each:.2} KiB a session")
     }
 }
 
