@@ -103,7 +103,7 @@ def main():
     build(peers)
     results = compare(asked.runs, peers, scenarios)
     tables = {scenario: table.markdown(scenario, results) for scenario in scenarios}
-    tables["when"] = table.when(results, asked.note)
+    tables |= {"when": table.when(results, asked.note), "capacity": table.capacity(results)}
     (BENCH / "results/table.md").write_text("\n".join(tables.values()))
     print("\n".join(tables.values()))
     if not asked.no_graph:

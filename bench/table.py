@@ -80,3 +80,32 @@ def when(results, note):
     machine = f"{os.cpu_count()} cores, Linux {platform.release()}"
     text = f"Measured on {results[0]['at'][:10]}, {runs} run(s), {machine}; highest load average {load}."
     return f"{text} {note}".strip() + "\n"
+
+
+# What a delivery weighs on the wire: a frame of 282 bytes for a content of 100, with TCP's and IP's headers.
+WIRE_BYTES = 282 + 66
+
+# What is left for fan-out of 16 cores: one is the lane's and SQLite's, one ChatServer's. And how busy a machine should be kept.
+FAN_OUT_CORES, BUSY = 14, 0.7
+
+
+def capacity(results):
+    """What the figures of Natter mean in money, and for a larger machine, with the arithmetic."""
+    own = [result for result in results if result["peer"] == "natter" and "failed" not in result]
+    of = lambda scenario, path: median([result for result in own if result["scenario"] == scenario], path)
+    delivery, message = of("S1", "server.cpu_us_per_delivery"), of("S3", "server.cpu_us_per_message")
+    stored, idle = of("S3", "messages.per_second"), of("S4", "server.rss_kib_per_session")
+    if None in (delivery, message, stored, idle):
+        return "S1, S3 and S4 are needed for it.\n"
+    deliveries = FAN_OUT_CORES * BUSY * 1e6 / delivery
+    rows = [
+        ("a million messages to 1,000 sessions each (S1)", f"1,000,000 × 1,000 × {delivery:.2f} µs", f"{delivery * 1e3 / 3600:.2f} core hours"),
+        ("a million messages to 10 sessions each, at full load (S3)", f"1,000,000 × {message:.2f} µs", f"{message:.1f} core seconds"),
+        ("deliveries a second on 16 cores", f"{FAN_OUT_CORES} cores × {BUSY} ÷ {delivery:.2f} µs", f"{deliveries:,.0f}"),
+        ("its network", f"{deliveries:,.0f} × {WIRE_BYTES} bytes × 8", f"{deliveries * WIRE_BYTES * 8 / 1e9:.1f} Gbit/s"),
+        ("messages a second on 16 cores, at least", "one lane: what S3 stores with one core for everything", f"{stored:,.0f}"),
+        ("users in rooms of 100 who each write once a minute", f"{deliveries:,.0f} ÷ (100 ÷ 60)", f"{deliveries * 0.6:,.0f}"),
+        ("their memory, idle", f"{deliveries * 0.6:,.0f} × {idle:.2f} KiB", f"{deliveries * 0.6 * idle / 2**20:.1f} GiB"),
+    ]
+    lines = ["| what | arithmetic | |", "|---|---|--:|", *("| " + " | ".join(row) + " |" for row in rows)]
+    return "\n".join(lines) + "\n"

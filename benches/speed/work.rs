@@ -14,7 +14,7 @@ use natter::{
 use std::{cell::Cell, hint::black_box, rc::Rc, sync::Arc};
 
 /// Each piece by its name.
-pub const PIECES: [(&str, fn() -> Box<dyn FnMut()>); 5] = [
+pub(crate) const PIECES: [(&str, fn() -> Box<dyn FnMut()>); 5] = [
     ("decode a client's message", decoding),
     ("encode a MESSAGE, classic", || encoding(Dialect::Classic)),
     ("encode a MESSAGE, natter.v1", || encoding(Dialect::NatterV1)),

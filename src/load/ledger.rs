@@ -113,9 +113,9 @@ impl Ledger {
         u64::try_from(at.saturating_duration_since(self.begun).as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// From now on, until the end of `measured`.
-    pub(super) fn measure(&mut self, measured: Range<u64>) {
-        self.measured = measured;
+    /// What is due between these moments is measured.
+    pub(super) fn measure(&mut self, from: Instant, to: Instant) {
+        self.measured = self.ns(from)..self.ns(to);
     }
 
     pub(super) fn tally(&self) -> Tally {

@@ -1,12 +1,12 @@
-//! The result: as a table for people, as JSON for programs.
+//! The result, as JSON has it.
 
 use super::{
-    ledger::{Latency, Ledger},
+    ledger::Latency,
     options::{Load, Pace},
     progress::format_ms,
 };
 use serde::Serialize;
-use std::{collections::BTreeMap, fmt::Write};
+use std::collections::BTreeMap;
 
 /// What a run showed. Counts are of the whole run; rates, latencies and the server's CPU time of what was measured of it.
 #[derive(Clone, Debug, Serialize)]
@@ -148,48 +148,6 @@ impl Report {
         let Deliveries { lost, duplicated, out_of_order, .. } = self.deliveries;
         lost + duplicated + out_of_order + self.messages.unanswered == 0 && self.closed.is_empty()
     }
-
-    /// The table.
-    #[must_use]
-    pub fn to_text(&self) -> String {
-        let Self { asked, connect, messages, deliveries, latency_ms, .. } = self;
-        let mut text = String::new();
-        let mut row = |name: &str, value: String| {
-            // Writing to a string does not fail.
-            let _ = writeln!(text, "{name:<20}{value}");
-        };
-        row("sessions", format!("{} by {}, {} of them write", asked.sessions, asked.dialect, asked.senders));
-        row("opened in", format!("{:.2} s, {:.0} a second; {}", connect.seconds, connect.per_second, connect.ms.to_text()));
-        let refused: u64 = messages.refused.values().sum();
-        let (sent, accepted, unanswered) = (messages.sent, messages.accepted, messages.unanswered);
-        row("messages", format!("{sent} sent, {accepted} accepted, {refused} refused, {unanswered} unanswered"));
-        for (code, count) in &messages.refused {
-            row("", format!("{count} × {code}"));
-        }
-        row("", format!("{:.1} a second", messages.per_second));
-        let Deliveries { count, per_second, lost, duplicated, out_of_order } = deliveries;
-        row("deliveries", format!("{count}; {lost} lost, {duplicated} duplicated, {out_of_order} out of order"));
-        row("", format!("{per_second:.1} a second"));
-        row("until delivered", latency_ms.delivery.to_text());
-        row("until answered", latency_ms.answer.to_text());
-        row("server", self.server.as_ref().map_or_else(|| "not known: give --pid".to_owned(), Server::to_text));
-        let Generator { cores, waited_seconds, late_ms } = self.generator;
-        row("generator", format!("{cores:.2} cores, {waited_seconds:.2} s without one, at most {late_ms:.1} ms late"));
-        for (close, count) in &self.closed {
-            row("closed by server", format!("{count} × {close}"));
-        }
-        text
-    }
-}
-
-impl Server {
-    fn to_text(&self) -> String {
-        let per = |what: &str, us: Option<f64>| us.map_or_else(String::new, |us| format!(", {us:.2} µs a {what}"));
-        let (delivery, message) = (per("delivery", self.cpu_us_per_delivery), per("message", self.cpu_us_per_message));
-        let (cpu, mib, each) = (self.cpu_seconds, self.rss_kib / 1_024.0, self.rss_kib_per_session);
-        let waited = self.waited_seconds.map_or_else(String::new, |waited| format!(", {waited:.2} s without a core"));
-        format!("{cpu:.2} s of CPU{delivery}{message}{waited}; {mib:.1} MiB, {each:.2} KiB a session")
-    }
 }
 
 impl Percentiles {
@@ -198,14 +156,6 @@ impl Percentiles {
         let ms = |quantile| to_ms(histogram.value_at_quantile(quantile));
         let (count, mean, max) = (histogram.len(), rounded(histogram.mean() / 1_000.0), to_ms(histogram.max()));
         Self { count, mean, p50: ms(0.5), p90: ms(0.9), p99: ms(0.99), p999: ms(0.999), max }
-    }
-
-    fn to_text(self) -> String {
-        let Self { count, p50, p90, p99, p999, max, .. } = self;
-        if count == 0 {
-            return "nothing".to_owned();
-        }
-        format!("p50 {p50} ms, p90 {p90} ms, p99 {p99} ms, p99.9 {p999} ms, at most {max} ms")
     }
 }
 
@@ -219,12 +169,6 @@ impl Asked {
         let Load { sessions, payload, chats, seconds, .. } = *load;
         let (url, dialect, senders) = (load.url.to_string(), load.dialect(), load.senders());
         Self { url, dialect, sessions, senders, rate, window, payload, chats, seconds }
-    }
-}
-
-impl Latencies {
-    pub(super) fn of(ledger: &Ledger) -> Self {
-        Self { delivery: Percentiles::of(&ledger.delivery), answer: Percentiles::of(&ledger.answer) }
     }
 }
 
