@@ -35,7 +35,7 @@ def line(results, peer, pick, name, dash):
 def nice(highest):
     """The next round number, so that the axis ends on one."""
     step = 10 ** (len(str(int(max(highest, 1)))) - 1)
-    return next(step * factor for factor in (1, 2, 4, 5, 8, 10, 20) if step * factor >= highest)
+    return next(step * factor for factor in (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10) if step * factor >= highest)
 
 
 def panel(left, title, lines):
@@ -48,12 +48,12 @@ def panel(left, title, lines):
         parts.append(f'<path d="M{start:.1f} {y:.1f}H{left + WIDTH}" stroke="#dee2e6"/>')
         parts.append(text(start - 8, y + 4, f"{top * quarter / 4:g}", "end"))
         parts.append(text(x, base + 18, f"{right * quarter / 4:g}", "middle"))
-    for line in lines:
+    for number, line in enumerate(lines):
         points = " ".join("{:.1f},{:.1f}".format(*place(x, y)) for x, y in line["points"])
         stroke = f'stroke="{line["colour"]}" stroke-width="2" stroke-dasharray="{line["dash"]}"'
         parts.append(f'<polyline points="{points}" fill="none" {stroke}/>')
-        x, y = place(*line["points"][-1])
-        parts.append(text(x, y - 6, line["name"], "end"))
+        x, y = left + WIDTH - 110, TOP + 12 + 16 * number
+        parts.append(f'<path d="M{x} {y}h24" {stroke}/>' + text(x + 32, y + 4, line["name"], "start"))
     return "".join(parts)
 
 

@@ -11,13 +11,11 @@ use work::PIECES;
 const RUNS: u32 = 100;
 
 fn main() -> ExitCode {
-    match std::env::var("NATTER_BENCH_PIECE") {
-        Ok(name) => count(&name),
-        Err(_) => {
-            time();
-            ExitCode::SUCCESS
-        }
+    if let Ok(name) = std::env::var("NATTER_BENCH_PIECE") {
+        return count(&name);
     }
+    time();
+    ExitCode::SUCCESS
 }
 
 fn time() {
@@ -32,7 +30,9 @@ fn time() {
 /// Runs the piece of this name; without a name, tells which there are.
 fn count(name: &str) -> ExitCode {
     let Some((_, prepare)) = PIECES.iter().find(|(piece, _)| *piece == name) else {
-        PIECES.iter().for_each(|(piece, _)| eprintln!("{piece}"));
+        for (piece, _) in PIECES {
+            eprintln!("{piece}");
+        }
         return ExitCode::FAILURE;
     };
     let mut work = prepare();

@@ -13,8 +13,11 @@ use natter::{
 };
 use std::{cell::Cell, hint::black_box, rc::Rc, sync::Arc};
 
+/// A piece of work, which can be done again and again.
+pub(crate) type Work = Box<dyn FnMut()>;
+
 /// Each piece by its name.
-pub(crate) const PIECES: [(&str, fn() -> Box<dyn FnMut()>); 5] = [
+pub(crate) const PIECES: [(&str, fn() -> Work); 5] = [
     ("decode a client's message", decoding),
     ("encode a MESSAGE, classic", || encoding(Dialect::Classic)),
     ("encode a MESSAGE, natter.v1", || encoding(Dialect::NatterV1)),
@@ -35,7 +38,7 @@ fn content() -> String {
     "Could you look at the second slide before the meeting? ".repeat(2)
 }
 
-fn decoding() -> Box<dyn FnMut()> {
+fn decoding() -> Work {
     let text = format!(
         r#"{{"type":"NEW_MESSAGE","request_id":"r17","chat_id":123,"sender_id":456,"content":"{}","file_type":null}}"#,
         content()
@@ -61,7 +64,7 @@ fn event(seq: i64) -> Event {
     Event { seq: Seq(seq), change: Change::Posted(message) }
 }
 
-fn encoding(dialect: Dialect) -> Box<dyn FnMut()> {
+fn encoding(dialect: Dialect) -> Work {
     let (event, mut out) = (event(1), Vec::with_capacity(1_024));
     Box::new(move || {
         out.clear();
@@ -99,7 +102,7 @@ impl Subscriber for Ear {
 }
 
 /// The encoding is part of it: once, for all.
-fn fan_out() -> Box<dyn FnMut()> {
+fn fan_out() -> Work {
     let hub = Rc::new(Hub::new());
     let register = |_| {
         let registration = hub.register(Rc::new(Ear::default()));
@@ -131,7 +134,7 @@ fn draft(slot: u32) -> Draft {
     Draft { origin, intent: Intent::Post(CALLER, message) }
 }
 
-fn planning() -> Box<dyn FnMut()> {
+fn planning() -> Work {
     let drafts: Vec<Draft> = (0..1_000).map(draft).collect();
     Box::new(move || {
         black_box(count_steps(black_box(&drafts), BATCH_BYTES));

@@ -49,7 +49,7 @@ pub struct Load {
     /// The first session's user; the others follow
     #[arg(long, value_name = "ID", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub first_user: u32,
-    /// Sign each session a token with this secret (HS256), or with auth.hs256_secret of the settings where none is given
+    /// Sign each session a token with this secret (HS256), or with the settings' where none is given
     #[arg(long, value_name = "SECRET", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub token_secret: Option<String>,
     /// Take the sessions' tokens from a file, one a line; needs natter.v1, which tells a session its user

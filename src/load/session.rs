@@ -220,7 +220,9 @@ impl Session {
         let mut ledger = run.ledger.borrow_mut();
         let now = ledger.now();
         if payload.code.is_empty() {
-            number.into_iter().for_each(|number| ledger.accepted(number, now));
+            if let Some(number) = number {
+                ledger.accepted(number, now);
+            }
         } else {
             ledger.refused(number, &payload.code);
             if fault::concerns_all(&payload.code) && self.sender.is_some() && self.posted > 0 {

@@ -9,7 +9,7 @@ use crate::{
 use std::{path::Path, time::Duration};
 
 /// How long a token holds beyond the run.
-const SPARE: Duration = Duration::from_secs(3_600);
+const SPARE: Duration = Duration::from_hours(1);
 
 /// What the settings say about signing.
 #[derive(Clone, Copy)]
