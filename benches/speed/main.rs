@@ -5,7 +5,7 @@ mod work;
 
 use criterion::Criterion;
 use std::process::ExitCode;
-use work::PIECES;
+use work::{PIECES, Piece};
 
 /// Runs of a piece whose instructions are counted, after as many that warm its caches up.
 const RUNS: u32 = 100;
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
 
 fn time() {
     let mut criterion = Criterion::default().configure_from_args();
-    for (name, prepare) in PIECES {
+    for Piece { name, prepare } in PIECES {
         let mut work = prepare();
         criterion.bench_function(name, |bencher| bencher.iter(&mut work));
     }
@@ -29,9 +29,9 @@ fn time() {
 
 /// Runs the piece of this name; without a name, tells which there are.
 fn count(name: &str) -> ExitCode {
-    let Some((_, prepare)) = PIECES.iter().find(|(piece, _)| *piece == name) else {
-        for (piece, _) in PIECES {
-            eprintln!("{piece}");
+    let Some(Piece { prepare, .. }) = PIECES.iter().find(|piece| piece.name == name) else {
+        for Piece { name, .. } in PIECES {
+            eprintln!("{name}");
         }
         return ExitCode::FAILURE;
     };
