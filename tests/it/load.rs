@@ -279,10 +279,13 @@ async fn what_a_server_loses_or_repeats_is_counted(#[case] copies: fn(usize, usi
     serving.abort();
 }
 
-/// A server that stalls is not asked less meanwhile, and whoever would have waited for it is in the figures.
+/// Whoever stalls, the messages of that time were due in it: their users would have waited, and are in the figures.
 #[rstest]
 #[tokio::test]
-async fn a_stall_is_in_the_figures_of_all_who_would_have_waited(#[values("--v1", "--classic")] dialect: &str) {
+async fn a_stall_is_in_the_figures_of_all_who_would_have_waited(
+    #[values("--v1", "--classic")] dialect: &str,
+    #[values("server", "generator")] stalled: &str,
+) {
     const STALL: Duration = Duration::from_secs(1);
     let database = TestDatabase::new(Backend::Sqlite).await;
     let server = Server::unlimited(&database).await;
@@ -290,14 +293,17 @@ async fn a_stall_is_in_the_figures_of_all_who_would_have_waited(#[values("--v1",
     let arguments = format!("--sessions 2 --senders 1 --rate 50 --seconds 3 {dialect} --json");
     let mut loading = load(&database, &server.address, &arguments).arg(&file.display().to_string()).spawned();
     server.logged("New message created").await;
-    server.signal(Signal::SIGSTOP);
+    let signal = |signal| if stalled == "server" { server.signal(signal) } else { loading.signal(signal) };
+    signal(Signal::SIGSTOP);
     // The stall is what is measured.
     tokio::time::sleep(STALL).await;
-    server.signal(Signal::SIGCONT);
+    signal(Signal::SIGCONT);
     assert_eq!(loading.ended().await, Some(0), "{}", loading.log());
     let result: Value = serde_json::from_str(&std::fs::read_to_string(file).expect("a file")).expect("JSON");
-    // Of three seconds one is stalled: a third of all messages waits, some 500 ms on average. A generator that waited for answers
-    // would have one such message.
+    // Of three seconds one is stalled: a third of all messages waits, some 500 ms on average. A generator that waited for answers,
+    // or counted from its own writes, would have one such message, or none.
     let latency = &result["latency_ms"]["delivery"];
     assert!(latency["p90"].as_f64() > Some(400.0) && latency["mean"].as_f64() > Some(100.0), "{latency}");
+    let late = result["generator"]["late_ms"].as_f64().expect("a time");
+    assert!(stalled == "server" || late > 900.0, "{late}");
 }
