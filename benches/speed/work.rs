@@ -137,7 +137,7 @@ fn draft(slot: u32) -> Draft {
     };
     let session = SessionKey { hub: 0, slot, generation: 0 };
     let origin = Origin::Session { session, request_id: None, share: Arc::new(Window::default()).take(0) };
-    Draft { origin, intent: Intent::Post(CALLER, message) }
+    Draft::new(origin, Intent::Post(CALLER, message))
 }
 
 fn planning() -> Work {
