@@ -1,4 +1,4 @@
-.PHONY: run test soak fuzz lint audit
+.PHONY: run test soak fuzz lint audit bench bench-check
 
 # The service on ws://127.0.0.1:3001/ws-online-status, built for speed, with SQLite in data/.
 run:
@@ -26,3 +26,11 @@ audit:
 # Each fuzz target for 30 seconds; needs a nightly toolchain and cargo-fuzz: make fuzz ARGS='600 decoder'.
 fuzz:
 	scripts/fuzz $(ARGS)
+
+# Natter beside the servers that one would take instead: docs/performance.md. make bench ARGS='--runs 1 --scenarios S1,S2'.
+bench:
+	bench/run.py $(ARGS)
+
+# Instructions that each piece of work on a message takes, against benches/instructions.json: make bench-check ARGS=--accept.
+bench-check:
+	scripts/bench-check $(ARGS)

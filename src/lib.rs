@@ -10,6 +10,7 @@ pub mod metrics;
 pub mod identity;
 pub mod store;
 pub mod demo;
+pub mod load;
 pub mod chat;
 pub mod delivery;
 pub mod session;

@@ -6,10 +6,11 @@ use natter::{
     app,
     clock::Clock,
     demo::{self, Demo},
+    load::{self, Load, Signer},
     logging,
     metrics::panics,
     protocol::{Caller, Role, UserId, fields::MAX_ID},
-    settings::{Overrides, Settings, Verdict},
+    settings::{Overrides, Secret, Settings, Verdict},
     store::{
         backup::{backup, rename_log, restore},
         migrate::{Direction, Step, migrate, status},
@@ -64,6 +65,30 @@ Examples:
   natter --database-url 'sqlite://demo.db?mode=rwc'           serve them: http://127.0.0.1:3001/
   natter --database-url 'sqlite://big.db?mode=rwc' demo --messages 1000000 --conversations 1000 --users 5000";
 
+const LOAD_HELP: &str = "\
+Open many sessions on a running server, have some of them write, and tell how soon all of them were told, whether anything
+was lost, came twice or out of order, and what it cost the server. It writes real messages: use a server and a database of
+their own, without limits (NATTER_LIMITS__ENABLED=false), built with --release, and best another machine, or other cores, for
+the server than for this command.
+
+With --rate, messages are due on a schedule, and times count from when a message was due, not from when it could be
+written: a server that stalls is not asked less, so what users would have waited is in the figures. With --window, each
+sender writes the next message when one is answered, which shows how much the server can do, and times count from the write.
+
+`natter load` itself takes about one core for some 100,000 deliveries a second; the result says how much it used
+(\"generator\"). The exit code is 1 where anything was lost, duplicated, out of order, unanswered, or closed by the server.";
+
+const LOAD_EXAMPLES: &str = "\
+Examples:
+  natter load --sessions 1000 --rate 50 --senders 1 --pid $(pidof natter)      a full room: 50,000 deliveries a second
+  natter load --sessions 10 --window 64                                        how many messages it stores a second
+  natter load --sessions 10000 --rate 0                                        what idle sessions cost in memory
+  natter load --url ws://10.0.0.7:3001/ws --sessions 500 --rate 20 --token-secret=\"$SECRET\"
+  natter load --sessions 1000 --rate 50 --json - | jq .latency_ms.delivery
+
+What to look at: \"until delivered\" p99 is what users feel; µs a delivery tells how many deliveries a core carries;
+\"lost\" must be 0. Raise --rate until p99 leaves what you can accept: that is the size of this installation.";
+
 const DATABASE_HELP: &str =
     "sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE [default: sqlite://data/natter.db?mode=rwc]";
 
@@ -106,6 +131,9 @@ enum Command {
     /// Fill an empty database with conversations to look at, or a million messages to measure with
     #[command(long_about = DEMO_HELP, after_help = DEMO_EXAMPLES)]
     Demo(Demo),
+    /// Load a running server with sessions that write and read, and tell how soon they are told and what it costs
+    #[command(long_about = LOAD_HELP, after_help = LOAD_EXAMPLES)]
+    Load(Load),
     /// Print a token for development, signed with `auth.hs256_secret`
     Token {
         /// The user's id
@@ -197,6 +225,7 @@ async fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
             demo::fill(&settings.database.url, demo, Clock::system(), interrupted()).await?;
             print(&format!("{} is filled; `natter` serves it\n", settings.database.url))
         }
+        Command::Load(options) => measured(&options, settings).await,
         Command::Backup { file } => {
             backup(&settings.database.url, &file).await?;
             print(&format!("copied {} into {}\n", settings.database.url, file.display()))
@@ -220,6 +249,24 @@ async fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
             print(&steps.iter().map(line).collect::<String>())
         }
     }
+}
+
+/// Loads a server, and shows what came of it.
+async fn measured(options: &Load, settings: &Settings) -> anyhow::Result<()> {
+    let secret = settings.auth.secret.as_ref().map(Secret::as_bytes);
+    let signer = Signer { secret, rules: &settings.auth.rules, clock: Clock::system() };
+    let report = load::run(options, &signer, interrupted()).await?;
+    let json = || serde_json::to_string(&report).map(|json| json + "\n");
+    match &options.json {
+        Some(file) if file.as_os_str() == "-" => print(&json()?)?,
+        Some(file) => {
+            std::fs::write(file, json()?).with_context(|| format!("can't write to {}", file.display()))?;
+            print(&report.to_text())?;
+        }
+        None => print(&report.to_text())?,
+    }
+    anyhow::ensure!(report.is_sound(), "not every session got everything once and in order");
+    Ok(())
 }
 
 /// Resolves with Ctrl-C; where the system can't tell of it, never.

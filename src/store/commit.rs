@@ -1,7 +1,9 @@
 //! One batch of drafts in one transaction: the rows, the events that refer to them, and the head of the log.
 
 use super::{
-    Draft, Intent, StoreError, delete, edit, member,
+    Draft, Intent, StoreError, delete, edit,
+    lane::Pieces,
+    member,
     memberships::{Known, Memberships, View},
     patience::{self, caught, within},
     post::{self, Posting},
@@ -97,6 +99,13 @@ pub(super) fn plan(drafts: &[Draft]) -> Vec<Step<'_>> {
         }
     }
     steps
+}
+
+/// In how many steps these drafts are carried out, cut into transactions of so many bytes: the planning alone, for the benches.
+#[must_use]
+pub fn count_steps(drafts: &[Draft], batch_bytes: usize) -> usize {
+    let mut pieces = Pieces::of(drafts, batch_bytes);
+    std::iter::from_fn(|| pieces.next()).map(|piece| plan(piece).len()).sum()
 }
 
 /// A plain BEGIN on SQLite would be deferred, and fail at once where it turns into a write while another process writes.

@@ -33,6 +33,7 @@ mod table;
 mod url;
 mod writer;
 
+pub use commit::count_steps;
 pub use connect::Store;
 pub use draft::{Draft, Intent};
 pub use error::{BrokenLog, OpenError, StoreError};

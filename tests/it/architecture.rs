@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The modules in the order of dependency, with those each may use beside itself.
-const MAY_USE: [(&str, &[&str]); 16] = [
+const MAY_USE: [(&str, &[&str]); 17] = [
     ("clock", &["protocol"]),
     ("logging", &[]),
     ("protocol", &[]),
@@ -13,6 +13,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ("identity", &["clock", "protocol"]),
     ("store", &["clock", "protocol", "metrics", "limits", "access"]),
     ("demo", &["clock", "protocol", "store"]),
+    ("load", &["clock", "identity", "protocol"]),
     ("chat", &["clock", "protocol", "metrics", "access", "store"]),
     ("delivery", &["clock", "protocol", "metrics"]),
     ("session", &["protocol", "metrics", "limits", "delivery"]),

@@ -27,6 +27,7 @@ mod identity_recipes;
 mod identity_session;
 mod identity_vectors;
 mod limits;
+mod load;
 mod long_resume;
 mod mended;
 mod metrics;

@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""Natter beside the servers that one would take instead, on this machine, in the same run.
+
+    make bench                                        all of it, three runs: about 20 minutes
+    make bench ARGS='--runs 1 --peers natter,floor --scenarios S1'
+    make bench ARGS='--docs'                          and put tables and graph into docs/performance.md
+
+Each server has core 0 for itself, `natter load` core 1. Results are appended to bench/results/runs.jsonl, one line a run.
+NATTER_BIN is the server that is measured, NATTER_LOAD_BIN the generator, where they are not target/release/natter."""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+
+import graph
+import table
+from peers import BENCH, LOAD, PEERS, build, running
+
+SERVER_CORE, LOAD_CORE = "0", "1"
+
+SCENARIOS = {
+    # A full room: one writes, a thousand are told.
+    "S1": ["--sessions", "1000", "--senders", "1", "--rate", "50", "--seconds", "15"],
+    # A lively one: twenty write as fast as they are answered.
+    "S2": ["--sessions", "200", "--senders", "20", "--window", "4", "--seconds", "10"],
+    # As much as can be stored.
+    "S3": ["--sessions", "10", "--senders", "10", "--window", "64", "--seconds", "10"],
+    # Nobody writes.
+    "S4": ["--sessions", "10000", "--rate", "0", "--seconds", "2", "--warm-up", "0"],
+    # A quiet room: how soon.
+    "S5": ["--sessions", "100", "--senders", "1", "--rate", "10", "--seconds", "10"],
+}
+
+# Messages a second to a thousand sessions, for the graph.
+RATES = [1, 2, 5, 10, 20, 40, 60, 80, 100]
+
+
+def measure(peer, arguments):
+    """What `natter load` finds out about a server that is started for it alone."""
+    with running(PEERS[peer], ["taskset", "-c", SERVER_CORE]) as (pid, port):
+        command = ["taskset", "-c", LOAD_CORE, LOAD, "load", "--classic", "--json", "-", "--pid", str(pid)]
+        command += ["--url", f"ws://127.0.0.1:{port}/ws-online-status", *arguments]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        if not ended.stdout:
+            return {"failed": ended.stderr.strip().splitlines()[-1]}
+        return json.loads(ended.stdout)
+
+
+def keep(result, **what):
+    result |= what | {"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "load1": round(os.getloadavg()[0], 2)}
+    with open(BENCH / "results/runs.jsonl", "a") as file:
+        file.write(json.dumps(result) + "\n")
+    print(f"{what}: {table.summary(result)}", file=sys.stderr, flush=True)
+    return result
+
+
+def compare(runs, peers, scenarios):
+    """Peers in turn, so that what the machine does meanwhile hits all of them."""
+    return [
+        keep(measure(peer, SCENARIOS[scenario]), run=run, scenario=scenario, peer=peer)
+        for run in range(1, runs + 1)
+        for scenario in scenarios
+        for peer in peers
+    ]
+
+
+def sweep(peers):
+    room = ["--sessions", "1000", "--senders", "1", "--seconds", "5", "--warm-up", "1", "--rate"]
+    return [
+        keep(measure(peer, [*room, str(rate)]), run=1, scenario="sweep", peer=peer) for rate in RATES for peer in peers
+    ]
+
+
+def into_docs(tables):
+    page = BENCH.parent / "docs/performance.md"
+    text = page.read_text()
+    for mark, part in tables.items():
+        begin, end = f"<!-- bench: {mark} -->\n", f"<!-- end: {mark} -->\n"
+        head, rest = text.split(begin)
+        text = head + begin + part + end + rest.split(end)[1]
+    page.write_text(text)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--peers", default=",".join(PEERS), help=f"of {', '.join(PEERS)}")
+    parser.add_argument("--scenarios", default=",".join(SCENARIOS), help=f"of {', '.join(SCENARIOS)}")
+    parser.add_argument("--no-graph", action="store_true", help="without the runs for the graph")
+    parser.add_argument("--docs", action="store_true", help="put tables and graph into docs/performance.md")
+    parser.add_argument("--note", default="", help="what is to be known about the machine, for the tables")
+    asked = parser.parse_args()
+    if len(os.sched_getaffinity(0)) < 2:
+        sys.exit("two cores are needed: one for the server, one for the load")
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    peers, scenarios = asked.peers.split(","), asked.scenarios.split(",")
+    (BENCH / "results").mkdir(exist_ok=True)
+    build(peers)
+    results = compare(asked.runs, peers, scenarios)
+    tables = {scenario: table.markdown(scenario, results) for scenario in scenarios}
+    tables |= {"when": table.when(results, asked.note), "capacity": table.capacity(results)}
+    (BENCH / "results/table.md").write_text("\n".join(tables.values()))
+    print("\n".join(tables.values()))
+    if not asked.no_graph:
+        drawing = graph.draw(sweep([peer for peer in peers if peer in ("natter", "floor")]))
+        (BENCH / "results/load.svg").write_text(drawing)
+        if asked.docs:
+            (BENCH.parent / "docs/performance.svg").write_text(drawing)
+    if asked.docs:
+        into_docs(tables)
+
+
+if __name__ == "__main__":
+    main()

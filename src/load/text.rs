@@ -1,0 +1,58 @@
+//! The result as a table for people.
+
+use super::report::{Deliveries, Generator, Percentiles, Report, Server};
+use std::fmt::Write;
+
+impl Report {
+    /// The table.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let Self { asked, connect, messages, deliveries, latency_ms, .. } = self;
+        let mut text = String::new();
+        let mut row = |name: &str, value: String| {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{name:<20}{value}");
+        };
+        row("sessions", format!("{} by {}, {} of them write", asked.sessions, asked.dialect, asked.senders));
+        row("opened in", format!("{:.2} s, {:.0} a second; {}", connect.seconds, connect.per_second, connect.ms.to_text()));
+        let refused: u64 = messages.refused.values().sum();
+        let (sent, accepted, unanswered) = (messages.sent, messages.accepted, messages.unanswered);
+        row("messages", format!("{sent} sent, {accepted} accepted, {refused} refused, {unanswered} unanswered"));
+        for (code, count) in &messages.refused {
+            row("", format!("{count} × {code}"));
+        }
+        row("", format!("{:.1} a second", messages.per_second));
+        let Deliveries { count, per_second, lost, duplicated, out_of_order } = deliveries;
+        row("deliveries", format!("{count}; {lost} lost, {duplicated} duplicated, {out_of_order} out of order"));
+        row("", format!("{per_second:.1} a second"));
+        row("until delivered", latency_ms.delivery.to_text());
+        row("until answered", latency_ms.answer.to_text());
+        row("server", self.server.as_ref().map_or_else(|| "not known: give --pid".to_owned(), Server::to_text));
+        let Generator { cores, waited_seconds, late_ms } = self.generator;
+        row("generator", format!("{cores:.2} cores, {waited_seconds:.2} s without one, at most {late_ms:.1} ms late"));
+        for (close, count) in &self.closed {
+            row("closed by server", format!("{count} × {close}"));
+        }
+        text
+    }
+}
+
+impl Server {
+    fn to_text(&self) -> String {
+        let per = |what: &str, us: Option<f64>| us.map_or_else(String::new, |us| format!(", {us:.2} µs a {what}"));
+        let (delivery, message) = (per("delivery", self.cpu_us_per_delivery), per("message", self.cpu_us_per_message));
+        let (cpu, mib, each) = (self.cpu_seconds, self.rss_kib / 1_024.0, self.rss_kib_per_session);
+        let waited = self.waited_seconds.map_or_else(String::new, |waited| format!(", {waited:.2} s without a core"));
+        format!("{cpu:.2} s of CPU{delivery}{message}{waited}; {mib:.1} MiB, {each:.2} KiB a session")
+    }
+}
+
+impl Percentiles {
+    fn to_text(self) -> String {
+        let Self { count, p50, p90, p99, p999, max, .. } = self;
+        if count == 0 {
+            return "nothing".to_owned();
+        }
+        format!("p50 {p50} ms, p90 {p90} ms, p99 {p99} ms, p99.9 {p999} ms, at most {max} ms")
+    }
+}
