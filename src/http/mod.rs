@@ -5,6 +5,7 @@ mod admission;
 mod asyncapi;
 mod connections;
 mod credentials;
+mod download;
 mod explain;
 pub mod gate;
 mod handshake;
@@ -21,6 +22,7 @@ mod revocation;
 mod route;
 mod socket;
 pub mod takeover;
+mod upload;
 
 pub use connections::{Bounds, Connections};
 pub use observe::observe;
@@ -34,6 +36,7 @@ use crate::{
     protocol::Revocations,
     server::Inspect,
     store::{Reader, Store, Writer},
+    uploads::Uploads,
 };
 use actix::Recipient;
 use ipnet::IpNet;
@@ -61,6 +64,8 @@ pub struct Site {
     pub clock: Clock,
     /// How many sockets there are, and may be.
     pub connections: Arc<Connections>,
+    /// Takes files in and hands them out.
+    pub uploads: Arc<Uploads>,
     /// How often clients may do what.
     pub limiter: Arc<Limiter>,
     /// Whose `X-Forwarded-For` is believed.

@@ -2,6 +2,7 @@
 
 use super::{
     StoreError,
+    attach,
     change::{Wish, changed, message_for, refused},
     memberships::View,
     table::{self, with_table},
@@ -33,6 +34,7 @@ pub(super) async fn delete(
         .filter(message_versions::Column::MessageId.eq(message_id))
         .exec(tx)
         .await?;
+    attach::detach(tx, &message.attachments).await?;
     let version = message.version + 1;
     let deleted = Deleted { conversation, message_id, version, at, by: by.user };
     with_table!(conversation.kind, Table => table::delete::<Table>(tx, &deleted).await?);

@@ -1,5 +1,6 @@
 //! Persistence: the only place that names `sea_orm`. Writes go through one ordered lane, reads run beside it.
 
+mod attach;
 pub mod backup;
 mod batch;
 mod change;
@@ -29,6 +30,7 @@ mod retention;
 mod revocation;
 mod seam;
 mod table;
+mod uploads;
 mod url;
 mod writer;
 
@@ -40,5 +42,6 @@ pub use lane::Lane;
 pub use log::Head;
 pub use reader::Reader;
 pub use retention::Retention;
+pub use uploads::{NoRoom, Upload, UploadList};
 pub use url::DatabaseUrl;
 pub use writer::{QueueBounds, Writer};

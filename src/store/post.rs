@@ -1,19 +1,21 @@
 //! Storing new messages: each once, however often it is sent.
 
 use super::{
-    StoreError, ids, log, member,
+    StoreError,
+    attach::{self, Offers, Unattachable},
+    ids, log, member,
     memberships::View,
     table::{self, MessageTable, Stored, with_table},
 };
 use crate::{
     access::{Action, Denial, Standing, policy::NO_CONVERSATION},
     protocol::{
-        Ack, Addressed, Answer, Caller, Change, Committed, ConversationKind, Event, Message, MessageId, Origin, Seq, Timestamp,
-        UserId, answer::Acked, post::NewMessage,
+        Ack, Addressed, Answer, Attachment, Caller, Change, Committed, ConversationKind, Event, Message, MessageId, Origin, Seq, Timestamp,
+        UserId, answer::Acked, attachment, post::NewMessage,
     },
 };
 use sea_orm::{ConnectionTrait, DbErr};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 /// A message to be stored, and who waits for the answer.
@@ -41,14 +43,13 @@ pub(super) async fn post(
 ) -> Result<Committed, StoreError> {
     let mut firsts = stored_before(tx, postings).await?;
     view.load(tx, postings.iter().map(|posting| posting.message.conversation)).await?;
-    let mut events = claim(tx, view, postings, &firsts, now).await?;
-    let fates = sort_out(postings, &firsts, view)?;
-    let fresh = postings.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Fresh);
-    let fresh: Vec<(&NewMessage, Timestamp)> = fresh.map(|(posting, _)| (posting.message, now)).collect();
+    let offers = Offers::read(tx, postings).await?;
+    let Sorted { fates, fresh, mut events } = sort_out(tx, view, postings, &firsts, offers, now).await?;
     let stored = store(tx, &fresh).await?;
-    for (stored, (message, _)) in stored.iter().zip(&fresh) {
+    for (stored, Fresh { message, .. }) in stored.iter().zip(&fresh) {
         key(message).map(|key| firsts.insert(key, First::of(stored)));
     }
+    attach::attach(tx, &stored).await?;
     let answers = answers(postings, &fates, &stored, &firsts);
     let posted = stored.into_iter().filter_map(|stored| addressed(stored, view)).collect::<Result<Vec<_>, _>>()?;
     log::append(tx, &posted).await?;
@@ -56,22 +57,12 @@ pub(super) async fn post(
     Ok(Committed { events, answers })
 }
 
-/// Has support chats that nobody wrote to become those of their first writers, where they are closed otherwise.
-async fn claim(
-    tx: &impl ConnectionTrait,
-    view: &mut View<'_>,
-    postings: &[Posting<'_>],
-    stored_before: &HashMap<Key, First>,
-    now: Timestamp,
-) -> Result<Vec<Addressed>, StoreError> {
-    let mut events = Vec::new();
-    for Posting { by, message, .. } in postings {
-        let repeated = key(message).is_some_and(|key| stored_before.contains_key(&key));
-        if !repeated && view.standing(*by, message.conversation)? == Standing::Unclaimed {
-            events.push(member::claim(tx, view, message.conversation, by.user, now).await?);
-        }
-    }
-    Ok(events)
+/// A message that is to be stored.
+#[derive(Clone, Debug)]
+pub(super) struct Fresh<'a> {
+    pub(super) message: &'a NewMessage,
+    pub(super) attachments: Vec<Attachment>,
+    pub(super) at: Timestamp,
 }
 
 /// The message that a key was first used for.
@@ -117,39 +108,80 @@ enum Fate {
     Repeated(Key),
     /// It may not be posted.
     Denied(Denial),
+    /// It brings an upload that can't be its own.
+    Unattachable(Unattachable),
 }
 
-fn sort_out(postings: &[Posting<'_>], stored_before: &HashMap<Key, First>, view: &View<'_>) -> Result<Vec<Fate>, StoreError> {
-    let mut in_this_batch = std::collections::HashSet::new();
-    let fate = |Posting { by, message, .. }: &Posting<'_>| {
+/// What becomes of each message, those that are to be stored, and the events that come before theirs.
+#[derive(Debug, Default)]
+struct Sorted<'a> {
+    fates: Vec<Fate>,
+    fresh: Vec<Fresh<'a>>,
+    events: Vec<Addressed>,
+}
+
+/// Decides in the order of arrival. A support chat that nobody wrote to becomes that of its first writer, where it is closed otherwise.
+async fn sort_out<'a>(
+    tx: &impl ConnectionTrait,
+    view: &mut View<'_>,
+    postings: &[Posting<'a>],
+    stored_before: &HashMap<Key, First>,
+    mut offers: Offers,
+    at: Timestamp,
+) -> Result<Sorted<'a>, StoreError> {
+    let mut sorted = Sorted::default();
+    let mut in_this_batch = HashSet::new();
+    for Posting { by, message, .. } in postings {
         let key = key(message);
-        if let Some(key) = key.filter(|key| stored_before.contains_key(key) || in_this_batch.contains(key)) {
-            return Ok(Fate::Repeated(key));
-        }
-        if let Err(denial) = view.allows(*by, Action::Post, message.conversation)? {
-            return Ok(Fate::Denied(denial));
-        }
-        in_this_batch.extend(key);
-        Ok(Fate::Fresh)
-    };
-    postings.iter().map(fate).collect()
+        let repeated = key.filter(|key| stored_before.contains_key(key) || in_this_batch.contains(key));
+        let fate = match repeated {
+            Some(key) => Fate::Repeated(key),
+            None => match admitted(view, *by, message, &mut offers)? {
+                Ok(attachments) => {
+                    if view.standing(*by, message.conversation)? == Standing::Unclaimed {
+                        sorted.events.push(member::claim(tx, view, message.conversation, by.user, at).await?);
+                    }
+                    in_this_batch.extend(key);
+                    sorted.fresh.push(Fresh { message, attachments, at });
+                    Fate::Fresh
+                }
+                Err(fate) => fate,
+            },
+        };
+        sorted.fates.push(fate);
+    }
+    Ok(sorted)
+}
+
+/// The uploads that a message brings, where it may be posted.
+fn admitted(
+    view: &View<'_>,
+    by: Caller,
+    message: &NewMessage,
+    offers: &mut Offers,
+) -> Result<Result<Vec<Attachment>, Fate>, StoreError> {
+    Ok(match view.allows(by, Action::Post, message.conversation)? {
+        Err(denial) => Err(Fate::Denied(denial)),
+        Ok(()) if message.attachments.is_empty() => Ok(Vec::new()),
+        Ok(()) => offers.take(message).map_err(Fate::Unattachable),
+    })
 }
 
 /// Gives each message its id and its place in the log, and writes both tables.
-pub(super) async fn store(tx: &impl ConnectionTrait, fresh: &[(&NewMessage, Timestamp)]) -> Result<Vec<Stored>, StoreError> {
+pub(super) async fn store(tx: &impl ConnectionTrait, fresh: &[Fresh<'_>]) -> Result<Vec<Stored>, StoreError> {
     if fresh.is_empty() {
         return Ok(Vec::new());
     }
     let mut chat_ids = reserve(tx, ConversationKind::Chat, fresh).await?;
     let mut support_ids = reserve(tx, ConversationKind::Support, fresh).await?;
     let first_seq = log::advance(tx, fresh.len()).await?;
-    let with_ids = fresh.iter().zip(first_seq.0..).map(|((message, at), seq)| {
-        let id = match message.conversation.kind {
+    let with_ids = fresh.iter().zip(first_seq.0..).map(|(fresh, seq)| {
+        let id = match fresh.message.conversation.kind {
             ConversationKind::Chat => chat_ids.next(),
             ConversationKind::Support => support_ids.next(),
         };
         let id = id.ok_or_else(|| DbErr::Custom("fewer ids were reserved than asked for".to_owned()))?;
-        Ok(Stored { message: row(message, id, *at), seq: Some(Seq(seq)) })
+        Ok(Stored { message: row(fresh, id), seq: Some(Seq(seq)) })
     });
     let stored = with_ids.collect::<Result<Vec<Stored>, StoreError>>()?;
     for kind in [ConversationKind::Chat, ConversationKind::Support] {
@@ -169,28 +201,32 @@ pub(super) fn addressed(Stored { message, seq }: Stored, view: &View<'_>) -> Opt
 async fn reserve(
     tx: &impl ConnectionTrait,
     kind: ConversationKind,
-    fresh: &[(&NewMessage, Timestamp)],
+    fresh: &[Fresh<'_>],
 ) -> Result<std::vec::IntoIter<MessageId>, StoreError> {
-    let count = fresh.iter().filter(|(message, _)| message.conversation.kind == kind).count();
+    let count = fresh.iter().filter(|fresh| fresh.message.conversation.kind == kind).count();
     let table = with_table!(kind, Table => Table::NAME);
     Ok(ids::reserve(tx, table, count).await?.into_iter())
 }
 
-fn row(message: &NewMessage, id: MessageId, now: Timestamp) -> Message {
-    let NewMessage { conversation, sender_id, content, file_type, file_paths, selected_chat_id, client_id } = message.clone();
+/// A classic client is told of uploads by their paths, unless the sender has named files itself.
+fn row(Fresh { message, attachments, at }: &Fresh<'_>, id: MessageId) -> Message {
+    let NewMessage { conversation, sender_id, content, file_type, file_paths, selected_chat_id, client_id, .. } =
+        (*message).clone();
+    let (first_type, paths) = (|| attachments.first().map(|first| first.media_type.clone()), || attachment::file_paths(attachments));
     Message {
         id,
         conversation,
         sender_id,
         content,
-        file_type,
-        file_paths,
+        file_type: file_type.or_else(first_type),
+        file_paths: file_paths.or_else(paths),
         selected_chat_id,
-        created_at: now,
+        created_at: *at,
         client_id,
         version: 1,
         edited: None,
         deleted: None,
+        attachments: attachments.clone(),
     }
 }
 
@@ -204,6 +240,10 @@ fn answers(postings: &[Posting<'_>], fates: &[Fate], stored: &[Stored], firsts: 
             Fate::Repeated(key) => firsts.get(key).copied(),
             Fate::Denied(denial) => {
                 answers.push(Answer { to: (*origin).clone(), outcome: Err(denial.refusal(NO_CONVERSATION)) });
+                continue;
+            }
+            Fate::Unattachable(why) => {
+                answers.push(Answer { to: (*origin).clone(), outcome: Err(why.refusal()) });
                 continue;
             }
         };

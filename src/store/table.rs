@@ -5,10 +5,13 @@ use super::{
     StoreError,
     batch::{bucketed, padded},
 };
-use crate::protocol::{Conversation, ConversationId, ConversationKind, Message, MessageId, Seq, delete::Deleted, edit::Edited};
+use crate::protocol::{
+    Attachment, Conversation, ConversationId, ConversationKind, Message, MessageId, Seq, attachment, delete::Deleted, edit::Edited,
+};
 use entity::{messages, support_messages};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    ActiveModelTrait, ActiveValue,
+    ActiveValue::{NotSet, Set}, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
     QuerySelect, prelude::Expr,
 };
 use uuid::Uuid;
@@ -74,6 +77,7 @@ impl MessageTable for messages::Entity {
         edited_by: messages::Column::EditedBy,
         deleted_at: messages::Column::DeletedAt,
         deleted_by: messages::Column::DeletedBy,
+        attachments: messages::Column::Attachments,
     };
 
     fn row(Stored { message, seq }: &Stored) -> messages::ActiveModel {
@@ -93,6 +97,7 @@ impl MessageTable for messages::Entity {
             edited_by: Set(None),
             deleted_at: Set(None),
             deleted_by: Set(None),
+            attachments: told_of(&message.attachments),
         }
     }
 
@@ -110,6 +115,7 @@ impl MessageTable for messages::Entity {
             version: row.version.unwrap_or(1),
             edited: row.edited_at.zip(row.edited_by),
             deleted: row.deleted_at.zip(row.deleted_by),
+            attachments: row.attachments.as_deref().map_or_else(Vec::new, attachment::from_json),
         };
         Stored { message, seq: row.seq }
     }
@@ -130,6 +136,7 @@ impl MessageTable for support_messages::Entity {
         edited_by: support_messages::Column::EditedBy,
         deleted_at: support_messages::Column::DeletedAt,
         deleted_by: support_messages::Column::DeletedBy,
+        attachments: support_messages::Column::Attachments,
     };
 
     fn row(Stored { message, seq }: &Stored) -> support_messages::ActiveModel {
@@ -148,6 +155,7 @@ impl MessageTable for support_messages::Entity {
             edited_by: Set(None),
             deleted_at: Set(None),
             deleted_by: Set(None),
+            attachments: told_of(&message.attachments),
         }
     }
 
@@ -165,6 +173,7 @@ impl MessageTable for support_messages::Entity {
             version: row.version.unwrap_or(1),
             edited: row.edited_at.zip(row.edited_by),
             deleted: row.deleted_at.zip(row.deleted_by),
+            attachments: row.attachments.as_deref().map_or_else(Vec::new, attachment::from_json),
         };
         Stored { message, seq: row.seq }
     }
@@ -180,6 +189,12 @@ pub(super) struct Changing<C> {
     edited_by: C,
     deleted_at: C,
     deleted_by: C,
+    attachments: C,
+}
+
+/// What the row of a message tells of its files. Where there are none, the column is left out of the statement.
+fn told_of(attachments: &[Attachment]) -> ActiveValue<Option<String>> {
+    if attachments.is_empty() { NotSet } else { Set(Some(attachment::to_json(attachments))) }
 }
 
 /// Inserts messages whose ids are reserved: RETURNING would be the largest single cost of a batch.
@@ -229,11 +244,12 @@ pub(super) async fn edit<T: MessageTable>(tx: &impl ConnectionTrait, edited: &Ed
 
 /// Makes a message a tombstone.
 pub(super) async fn delete<T: MessageTable>(tx: &impl ConnectionTrait, deleted: &Deleted) -> Result<(), StoreError> {
-    let Changing { content, file_type, file_paths, version, deleted_at, deleted_by, .. } = T::CHANGING;
+    let Changing { content, file_type, file_paths, version, deleted_at, deleted_by, attachments, .. } = T::CHANGING;
     T::update_many()
         .col_expr(content, Expr::value(""))
         .col_expr(file_type, Expr::value(None::<String>))
         .col_expr(file_paths, Expr::value(None::<String>))
+        .col_expr(attachments, Expr::value(None::<String>))
         .col_expr(version, Expr::value(deleted.version))
         .col_expr(deleted_at, Expr::value(deleted.at))
         .col_expr(deleted_by, Expr::value(deleted.by))

@@ -1,0 +1,193 @@
+//! `GET /api/v1/uploads/{id}`, its thumbnail, and signed links to both: files for those who may have them, and never as a page.
+
+use super::{
+    Site,
+    admission::{admit, admit_anyone},
+    problem::Problem,
+};
+use crate::{
+    chat,
+    protocol::{Refusal, message::WireTime},
+    store::Upload,
+    uploads::{Half, Link, is_safe_image},
+};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    body::SizedStream,
+    http::{
+        StatusCode,
+        header::{
+            ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY, Charset, ContentDisposition, DispositionParam,
+            DispositionType, ETAG, ExtendedValue, Header, IF_NONE_MATCH, IF_RANGE, Range, X_CONTENT_TYPE_OPTIONS,
+        },
+    },
+    web::{Data, Path, Query},
+};
+use serde::{Deserialize, Serialize};
+use std::ops::Range as Span;
+use uuid::Uuid;
+
+/// Where it is opened as a page all the same, it may load nothing and run nothing, and belongs to no origin.
+const POLICY: &str = "sandbox; default-src 'none'";
+
+#[derive(Deserialize)]
+struct Signature {
+    expires: Option<i64>,
+    signature: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Links {
+    url: String,
+    thumbnail: Option<String>,
+    expires_at: WireTime,
+}
+
+pub(super) async fn file(half: Half, request: HttpRequest, id: Path<String>, site: Data<Site>) -> Result<HttpResponse, Problem> {
+    let id = named(&id)?;
+    let upload = match signature(&request)? {
+        Some((expires, signature)) => by_link(&request, &site, id, half, expires, &signature).await?,
+        None => chat::upload(&site.reader, admit(&request, &site)?, id).await?,
+    };
+    let served = Served::of(upload, half).ok_or_else(chat::absent)?;
+    served.answer(&request, &site).await
+}
+
+/// Links for a page's `<img>`, which can send no token. Whoever is given one may fetch the file while it holds.
+pub(super) async fn link(request: HttpRequest, id: Path<String>, site: Data<Site>) -> Result<HttpResponse, Problem> {
+    let upload = chat::upload(&site.reader, admit(&request, &site)?, named(&id)?).await?;
+    let Link { url, expires_at } = signed(&site, upload.id, Half::File)?;
+    let thumbnail = match upload.thumbnail_size {
+        Some(_) => Some(signed(&site, upload.id, Half::Thumbnail)?.url),
+        None => None,
+    };
+    let links = Links { url, thumbnail, expires_at: WireTime(expires_at) };
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(links))
+}
+
+fn signed(site: &Site, id: Uuid, half: Half) -> Result<Link, Refusal> {
+    site.uploads.signer.link(id, half, site.clock.now(), site.uploads.rules.link).map_err(|error| {
+        log::error!("a link could not be signed: {error}");
+        Refusal::internal()
+    })
+}
+
+/// What is no id at all is told what an unknown one is told.
+fn named(id: &str) -> Result<Uuid, Refusal> {
+    Uuid::try_parse(id).map_err(|_| chat::absent())
+}
+
+fn signature(request: &HttpRequest) -> Result<Option<(i64, String)>, Problem> {
+    let Ok(Query(Signature { expires, signature })) = Query::from_query(request.query_string()) else { return Err(no_link()) };
+    match (expires, signature) {
+        (Some(expires), Some(signature)) => Ok(Some((expires, signature))),
+        (None, None) => Ok(None),
+        (Some(_), None) | (None, Some(_)) => Err(no_link()),
+    }
+}
+
+fn no_link() -> Problem {
+    Problem::forbidden("signature", "the link is not one of ours, or has ended: ask for another one")
+}
+
+async fn by_link(
+    request: &HttpRequest,
+    site: &Site,
+    id: Uuid,
+    half: Half,
+    expires: i64,
+    signature: &str,
+) -> Result<Upload, Problem> {
+    admit_anyone(request, site)?;
+    if !site.uploads.signer.allows(id, half, expires, signature, site.clock.now()) {
+        return Err(no_link());
+    }
+    Ok(chat::linked_upload(&site.reader, id).await?)
+}
+
+/// A file as it is handed out.
+struct Served {
+    id: Uuid,
+    half: Half,
+    name: String,
+    media_type: String,
+    size: u64,
+}
+
+/// What a request wants of a file.
+#[derive(Debug, PartialEq, Eq)]
+enum Part {
+    All,
+    Some(Span<u64>),
+    /// It begins behind the end.
+    Beyond,
+}
+
+impl Served {
+    fn of(upload: Upload, half: Half) -> Option<Self> {
+        let (size, media_type) = match half {
+            Half::File => (upload.size, upload.media_type),
+            // A thumbnail is drawn as the image is, and an animation's is a still.
+            Half::Thumbnail if upload.media_type == "image/jpeg" => (upload.thumbnail_size?, upload.media_type),
+            Half::Thumbnail => (upload.thumbnail_size?, "image/png".to_owned()),
+        };
+        Some(Self { id: upload.id, half, name: upload.name, media_type, size: size.unsigned_abs() })
+    }
+
+    async fn answer(self, request: &HttpRequest, site: &Site) -> Result<HttpResponse, Problem> {
+        // What an id stands for never changes.
+        let tag = format!("\"{}\"", self.id);
+        let is = |name, tag: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).is_some_and(|text| text == tag);
+        let mut response = HttpResponse::Ok();
+        response
+            .insert_header((ETAG, tag.clone()))
+            .insert_header((ACCEPT_RANGES, "bytes"))
+            // Each use asks whether it may still be had: the message may be deleted.
+            .insert_header((CACHE_CONTROL, "private, no-cache"))
+            .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+            .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+            .insert_header(self.disposition())
+            .content_type(content_type(&self.media_type));
+        if is(IF_NONE_MATCH, &tag) {
+            return Ok(response.status(StatusCode::NOT_MODIFIED).finish());
+        }
+        let whole = request.headers().contains_key(IF_RANGE) && !is(IF_RANGE, &tag);
+        let span = match part(request, self.size) {
+            Part::Some(span) if !whole => {
+                let last = span.end - 1;
+                response.status(StatusCode::PARTIAL_CONTENT);
+                response.insert_header((CONTENT_RANGE, format!("bytes {}-{last}/{}", span.start, self.size)));
+                span
+            }
+            Part::Beyond if !whole => {
+                let size = format!("bytes */{}", self.size);
+                return Ok(HttpResponse::RangeNotSatisfiable().insert_header((CONTENT_RANGE, size)).finish());
+            }
+            Part::All | Part::Some(_) | Part::Beyond => 0..self.size,
+        };
+        let length = span.end - span.start;
+        let body = site.uploads.read(self.id, self.half, span).await?;
+        Ok(response.body(SizedStream::new(length, body)))
+    }
+
+    /// Shown where it stands only where it was drawn here, pixel by pixel.
+    fn disposition(&self) -> ContentDisposition {
+        let disposition = if is_safe_image(&self.media_type) { DispositionType::Inline } else { DispositionType::Attachment };
+        let name = (!self.name.is_empty()).then(|| {
+            let value = self.name.clone().into_bytes();
+            DispositionParam::FilenameExt(ExtendedValue { charset: Charset::Ext("UTF-8".to_owned()), language_tag: None, value })
+        });
+        ContentDisposition { disposition, parameters: name.into_iter().collect() }
+    }
+}
+
+fn content_type(media_type: &str) -> String {
+    if media_type == "text/plain" { "text/plain; charset=utf-8".to_owned() } else { media_type.to_owned() }
+}
+
+/// One range is answered with that part; what is no range of bytes, or are several, is passed over, as RFC 9110 lets one do.
+fn part(request: &HttpRequest, size: u64) -> Part {
+    let Ok(Range::Bytes(specs)) = Range::parse(request) else { return Part::All };
+    let [spec] = specs.as_slice() else { return Part::All };
+    spec.to_satisfiable_range(size).map_or(Part::Beyond, |(first, last)| Part::Some(first..last + 1))
+}
