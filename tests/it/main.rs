@@ -42,4 +42,7 @@ mod seed_client;
 mod settings;
 mod shutdown;
 mod slow_reader;
+mod uploads;
+mod uploads_hostile;
+mod uploads_http;
 mod websocket;
