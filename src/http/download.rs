@@ -12,13 +12,13 @@ use crate::{
     uploads::{Half, Link, is_safe_image},
 };
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse, HttpResponseBuilder,
     body::SizedStream,
     http::{
         StatusCode,
         header::{
             ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY, Charset, ContentDisposition, DispositionParam,
-            DispositionType, ETAG, ExtendedValue, Header, IF_NONE_MATCH, IF_RANGE, Range, X_CONTENT_TYPE_OPTIONS,
+            DispositionType, ETAG, ExtendedValue, Header, HeaderName, IF_NONE_MATCH, IF_RANGE, Range, X_CONTENT_TYPE_OPTIONS,
         },
     },
     web::{Data, Path, Query},
@@ -135,12 +135,39 @@ impl Served {
     }
 
     async fn answer(self, request: &HttpRequest, site: &Site) -> Result<HttpResponse, Problem> {
-        // What an id stands for never changes.
-        let tag = format!("\"{}\"", self.id);
-        let is = |name, tag: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).is_some_and(|text| text == tag);
+        let tag = self.tag();
+        let mut response = self.described(&tag);
+        if says(request, &IF_NONE_MATCH, &tag) {
+            return Ok(response.status(StatusCode::NOT_MODIFIED).finish());
+        }
+        let whole = self.size;
+        let span = match part(request, &tag, whole) {
+            Part::All => 0..whole,
+            Part::Some(span) => {
+                let content_range = format!("bytes {}-{}/{whole}", span.start, span.end - 1);
+                response.status(StatusCode::PARTIAL_CONTENT).insert_header((CONTENT_RANGE, content_range));
+                span
+            }
+            Part::Beyond => {
+                let content_range = format!("bytes */{whole}");
+                return Ok(HttpResponse::RangeNotSatisfiable().insert_header((CONTENT_RANGE, content_range)).finish());
+            }
+        };
+        let length = span.end - span.start;
+        let body = site.uploads.read(self.id, self.half, span).await?;
+        Ok(response.body(SizedStream::new(length, body)))
+    }
+
+    /// What an id stands for never changes.
+    fn tag(&self) -> String {
+        format!("\"{}\"", self.id)
+    }
+
+    /// The headers that each answer has.
+    fn described(&self, tag: &str) -> HttpResponseBuilder {
         let mut response = HttpResponse::Ok();
         response
-            .insert_header((ETAG, tag.clone()))
+            .insert_header((ETAG, tag))
             .insert_header((ACCEPT_RANGES, "bytes"))
             // Each use asks whether it may still be had: the message may be deleted.
             .insert_header((CACHE_CONTROL, "private, no-cache"))
@@ -148,26 +175,7 @@ impl Served {
             .insert_header((CONTENT_SECURITY_POLICY, POLICY))
             .insert_header(self.disposition())
             .content_type(content_type(&self.media_type));
-        if is(IF_NONE_MATCH, &tag) {
-            return Ok(response.status(StatusCode::NOT_MODIFIED).finish());
-        }
-        let whole = request.headers().contains_key(IF_RANGE) && !is(IF_RANGE, &tag);
-        let span = match part(request, self.size) {
-            Part::Some(span) if !whole => {
-                let last = span.end - 1;
-                response.status(StatusCode::PARTIAL_CONTENT);
-                response.insert_header((CONTENT_RANGE, format!("bytes {}-{last}/{}", span.start, self.size)));
-                span
-            }
-            Part::Beyond if !whole => {
-                let size = format!("bytes */{}", self.size);
-                return Ok(HttpResponse::RangeNotSatisfiable().insert_header((CONTENT_RANGE, size)).finish());
-            }
-            Part::All | Part::Some(_) | Part::Beyond => 0..self.size,
-        };
-        let length = span.end - span.start;
-        let body = site.uploads.read(self.id, self.half, span).await?;
-        Ok(response.body(SizedStream::new(length, body)))
+        response
     }
 
     /// Shown where it stands only where it was drawn here, pixel by pixel.
@@ -185,9 +193,18 @@ fn content_type(media_type: &str) -> String {
     if media_type == "text/plain" { "text/plain; charset=utf-8".to_owned() } else { media_type.to_owned() }
 }
 
-/// One range is answered with that part; what is no range of bytes, or are several, is passed over, as RFC 9110 lets one do.
-fn part(request: &HttpRequest, size: u64) -> Part {
+fn says(request: &HttpRequest, name: &HeaderName, tag: &str) -> bool {
+    request.headers().get(name).is_some_and(|value| value.as_bytes() == tag.as_bytes())
+}
+
+/// One range is answered with that part; what is no range of bytes, or are several, is passed over, as RFC 9110 lets one do, and so is
+/// one of another file.
+fn part(request: &HttpRequest, tag: &str, size: u64) -> Part {
+    let is_of_another = request.headers().contains_key(IF_RANGE) && !says(request, &IF_RANGE, tag);
     let Ok(Range::Bytes(specs)) = Range::parse(request) else { return Part::All };
     let [spec] = specs.as_slice() else { return Part::All };
+    if is_of_another {
+        return Part::All;
+    }
     spec.to_satisfiable_range(size).map_or(Part::Beyond, |(first, last)| Part::Some(first..last + 1))
 }

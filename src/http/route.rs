@@ -1,6 +1,8 @@
 //! Every route, with who may use it. A new one has its line in each of these, or does not compile.
 
-use super::{Site, asyncapi, download, explain, health, history, members, metrics, observe, page, presence, revocation, socket, upload};
+use super::{
+    Site, asyncapi, download, explain, health, history, members, metrics, observe, page, presence, revocation, socket, upload,
+};
 use crate::{access::Action, protocol::ConversationKind, uploads::Half};
 use ConversationKind::{Chat, Support};
 use actix_web::{

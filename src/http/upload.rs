@@ -12,34 +12,70 @@ use crate::{
 };
 use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse, ResponseError,
+    body::{BodySize, BoxBody, MessageBody},
     http::{
-        StatusCode,
+        ConnectionType, StatusCode,
         header::{CONTENT_LENGTH, LOCATION},
     },
-    web::{Data, Payload},
+    web::{Bytes, Data, Payload},
 };
 use futures_util::TryStreamExt;
-use std::sync::Arc;
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 use tokio::time::timeout;
 
 /// Bytes that a request may have beside its file: boundaries and the headers of a part.
 const BESIDE_THE_FILE: u64 = 64 * 1024;
 
-pub(super) async fn upload(request: HttpRequest, payload: Payload, site: Data<Site>) -> Result<HttpResponse, Problem> {
-    let user = uploader(admit(&request, &site)?)?;
-    admit_upload(user, &site)?;
+/// What was refused may not have come whole: then the connection ends with the answer.
+pub(super) async fn upload(request: HttpRequest, payload: Payload, site: Data<Site>) -> HttpResponse {
+    let mut form = Multipart::new(request.headers(), payload);
+    match take_in(&request, &mut form, &site).await {
+        Ok(answer) => answer,
+        Err(problem) => {
+            let mut answer = problem.error_response();
+            answer.head_mut().set_connection_type(ConnectionType::Close);
+            answer.map_body(|_, body| BeforeItsEnd { body, _unread: form }.boxed())
+        }
+    }
+}
+
+async fn take_in(request: &HttpRequest, form: &mut Multipart, site: &Site) -> Result<HttpResponse, Problem> {
+    let user = uploader(admit(request, site)?)?;
+    admit_upload(user, site)?;
     let uploads = &site.uploads;
-    announced_too_large(&request, uploads.rules.file_bytes)?;
+    announced_too_large(request, uploads.rules.file_bytes)?;
     let _place = uploads.place(user)?;
-    let multipart = Multipart::new(request.headers(), payload);
-    let received = timeout(uploads.rules.receive, receive(multipart, uploads)).await;
+    let received = timeout(uploads.rules.receive, receive(form, uploads)).await;
     let (name, file) = received.map_err(|_| too_slow(uploads))??;
     let upload = kept(uploads, user, name, file).await?;
     log::info!("📎 HTTP: User {user} uploaded {} ({} bytes, {})", upload.id, upload.size, upload.media_type);
     let attachment = Attachment::from(upload);
     let told = Told(&attachment);
     Ok(HttpResponse::Created().insert_header((LOCATION, told.url())).json(told))
+}
+
+/// An answer that is given before the request has come whole. As long as the form is held, the server takes it for unread, and cuts
+/// the connection off after a moment; else it would read chunks that never end, to find the next request behind them.
+struct BeforeItsEnd {
+    body: BoxBody,
+    _unread: Multipart,
+}
+
+impl MessageBody for BeforeItsEnd {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(cx)
+    }
 }
 
 /// A file has an owner; a server key is nobody.
@@ -60,9 +96,9 @@ fn announced_too_large(request: &HttpRequest, most: u64) -> Result<(), Fault> {
 }
 
 /// The one field of the form, with its name.
-async fn receive(mut multipart: Multipart, uploads: &Uploads) -> Result<(String, Incoming), Problem> {
+async fn receive(form: &mut Multipart, uploads: &Uploads) -> Result<(String, Incoming), Problem> {
     let mut received = None;
-    while let Some(field) = multipart.try_next().await? {
+    while let Some(field) = form.try_next().await? {
         if received.is_some() || field.name() != Some("file") {
             return Err(Refusal::field("file", "the form must have one field: file").into());
         }

@@ -133,6 +133,6 @@ mod tests {
         assert_eq!(found(&path(one)), [one]);
         assert_eq!(found(&format!("https://chat.example{}?expires=1", path(one))), [one]);
         assert_eq!(found(&format!("[\"{}\",\"{}\"]", path(one), thumbnail_path(two))), [one, two]);
-        assert_eq!(found("uploads/image.png, /api/v1/uploads/image.png, /api/v1/uploads"), []);
+        assert!(found("uploads/image.png, /api/v1/uploads/image.png, /api/v1/uploads").is_empty());
     }
 }

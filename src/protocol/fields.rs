@@ -4,7 +4,7 @@
 //! name its field and its limit.
 
 use super::Refusal;
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 use std::{borrow::Cow, fmt};
 use uuid::Uuid;
@@ -27,7 +27,7 @@ enum Value<'a> {
     Null,
     Integer(i64),
     Text(Cow<'a, str>),
-    /// A list of at most [`MAX_ITEMS`].
+    /// A list of at most [`MAX_ITEMS`], none of them a list.
     List(Vec<Value<'a>>),
     /// A boolean, a longer list, an object, or a number that is no 64-bit integer: no field of any command is one of these.
     Other,
@@ -188,11 +188,24 @@ impl<'de> Deserialize<'de> for Key<'de> {
 
 impl<'de> Deserialize<'de> for Value<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
+        deserializer.deserialize_any(ValueVisitor { in_list: false })
     }
 }
 
-struct ValueVisitor;
+/// An item of a list. What is nested deeper is passed over, however deep it is.
+struct Item;
+
+impl<'de> DeserializeSeed<'de> for Item {
+    type Value = Value<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(ValueVisitor { in_list: true })
+    }
+}
+
+struct ValueVisitor {
+    in_list: bool,
+}
 
 impl<'de> Visitor<'de> for ValueVisitor {
     type Value = Value<'de>;
@@ -231,12 +244,14 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
         let mut items = Vec::new();
-        while items.len() < MAX_ITEMS {
-            let Some(item) = list.next_element()? else { return Ok(Value::List(items)) };
+        while !self.in_list && items.len() < MAX_ITEMS {
+            let Some(item) = list.next_element_seed(Item)? else { return Ok(Value::List(items)) };
             items.push(item);
         }
-        let is_longer = list.next_element::<IgnoredAny>()?.is_some();
-        while list.next_element::<IgnoredAny>()?.is_some() {}
+        let mut is_longer = self.in_list;
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            is_longer = true;
+        }
         Ok(if is_longer { Value::Other } else { Value::List(items) })
     }
 

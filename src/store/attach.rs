@@ -3,7 +3,7 @@
 use super::{StoreError, batch::padded, post::Posting, table::Stored};
 use crate::protocol::{Attachment, ErrorCode, Refusal, UserId, post::NewMessage};
 use entity::{UploadState, uploads};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, prelude::Expr};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::Expr};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -25,12 +25,13 @@ impl Offers {
     /// Reads what is offered. Where nobody attaches anything, nothing is asked.
     pub(super) async fn read(tx: &impl ConnectionTrait, postings: &[Posting<'_>]) -> Result<Self, StoreError> {
         let mut ids: Vec<Uuid> = postings.iter().flat_map(|posting| posting.message.attachments.iter().copied()).collect();
-        // In one order, so that two nodes never wait for one another.
         ids.sort_unstable();
         ids.dedup();
         let mut offers = HashMap::new();
         for piece in padded(&ids) {
-            let rows = uploads::Entity::find().filter(uploads::Column::Id.is_in(piece)).lock_exclusive().all(tx).await?;
+            // In one order, so that nobody who locks them likewise ever waits for another who waits for them.
+            let rows = uploads::Entity::find().filter(uploads::Column::Id.is_in(piece)).order_by_asc(uploads::Column::Id);
+            let rows = rows.lock_exclusive().all(tx).await?;
             offers.extend(rows.into_iter().map(|row| (row.id, row)));
         }
         Ok(Self(offers))

@@ -1,8 +1,7 @@
 //! Deleting: a tombstone stays in the row's place. What the message said goes from every table.
 
 use super::{
-    StoreError,
-    attach,
+    StoreError, attach,
     change::{Wish, changed, message_for, refused},
     memberships::View,
     table::{self, with_table},

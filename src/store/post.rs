@@ -10,8 +10,8 @@ use super::{
 use crate::{
     access::{Action, Denial, Standing, policy::NO_CONVERSATION},
     protocol::{
-        Ack, Addressed, Answer, Attachment, Caller, Change, Committed, ConversationKind, Event, Message, MessageId, Origin, Seq, Timestamp,
-        UserId, answer::Acked, attachment, post::NewMessage,
+        Ack, Addressed, Answer, Attachment, Caller, Change, Committed, ConversationKind, Event, Message, MessageId, Origin, Seq,
+        Timestamp, UserId, answer::Acked, attachment, post::NewMessage,
     },
 };
 use sea_orm::{ConnectionTrait, DbErr};
@@ -212,7 +212,8 @@ async fn reserve(
 fn row(Fresh { message, attachments, at }: &Fresh<'_>, id: MessageId) -> Message {
     let NewMessage { conversation, sender_id, content, file_type, file_paths, selected_chat_id, client_id, .. } =
         (*message).clone();
-    let (first_type, paths) = (|| attachments.first().map(|first| first.media_type.clone()), || attachment::file_paths(attachments));
+    let (first_type, paths) =
+        (|| attachments.first().map(|first| first.media_type.clone()), || attachment::file_paths(attachments));
     Message {
         id,
         conversation,

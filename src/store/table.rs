@@ -6,13 +6,15 @@ use super::{
     batch::{bucketed, padded},
 };
 use crate::protocol::{
-    Attachment, Conversation, ConversationId, ConversationKind, Message, MessageId, Seq, attachment, delete::Deleted, edit::Edited,
+    Attachment, Conversation, ConversationId, ConversationKind, Message, MessageId, Seq, attachment, delete::Deleted,
+    edit::Edited,
 };
 use entity::{messages, support_messages};
 use sea_orm::{
     ActiveModelTrait, ActiveValue,
-    ActiveValue::{NotSet, Set}, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, prelude::Expr,
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    prelude::Expr,
 };
 use uuid::Uuid;
 

@@ -144,13 +144,13 @@ impl UploadList {
 async fn used(db: &impl ConnectionTrait, user: UserId) -> Result<i64, StoreError> {
     // PostgreSQL adds 64-bit numbers up to a decimal.
     let sum = |column: uploads::Column| Func::cast_as(Func::coalesce([column.sum(), 0.into()]), Alias::new("bigint"));
-    let used = uploads::Entity::find()
+    let sums = uploads::Entity::find()
         .select_only()
         .expr(sum(uploads::Column::Size))
         .expr(sum(uploads::Column::ThumbnailSize))
         .filter(uploads::Column::UserId.eq(user))
         .into_tuple::<(i64, i64)>();
-    Ok(used.one(db).await?.map_or(0, |(files, thumbnails)| files + thumbnails))
+    Ok(sums.one(db).await?.map_or(0, |(files, thumbnails)| files + thumbnails))
 }
 
 fn row(upload: &Upload, now: Timestamp) -> uploads::ActiveModel {

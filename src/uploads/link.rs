@@ -77,7 +77,7 @@ mod tests {
     fn a_link_is_for_one_file_and_ends() {
         let (signer, id) = (Signer::new(b"a secret"), Uuid::from_u128(7));
         let now = Timestamp::from_unix_ms(1_000_000).unwrap();
-        let link = signer.link(id, Half::File, now, Duration::from_secs(300)).unwrap();
+        let link = signer.link(id, Half::File, now, Duration::from_mins(5)).unwrap();
         let (_, query) = link.url.split_once("?expires=1300&signature=").unwrap();
         let later = |seconds: i64| Timestamp::from_unix_ms(1_000_000 + seconds * 1_000).unwrap();
         assert!(signer.allows(id, Half::File, 1_300, query, later(299)));

@@ -101,7 +101,8 @@ impl Storage {
         match whereabouts {
             Whereabouts::Folder(folder) => {
                 let opened = fs::create_dir_all(folder).and_then(|()| clear(folder)).map_err(|error| unusable(error.to_string()));
-                let objects = opened.and_then(|()| LocalFileSystem::new_with_prefix(folder).map_err(|error| unusable(error.to_string())))?;
+                let objects = opened
+                    .and_then(|()| LocalFileSystem::new_with_prefix(folder).map_err(|error| unusable(error.to_string())))?;
                 Ok(Self { objects: Arc::new(objects), folder: Some(folder.as_path().into()) })
             }
             #[cfg(feature = "s3")]

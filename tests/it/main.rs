@@ -45,4 +45,6 @@ mod slow_reader;
 mod uploads;
 mod uploads_hostile;
 mod uploads_http;
+#[cfg(feature = "s3")]
+mod uploads_s3;
 mod websocket;

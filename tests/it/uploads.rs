@@ -1,10 +1,6 @@
 //! A file's life: uploaded by one, read by those who may read its message, and gone with it.
 
-use crate::harness::{
-    Backend, Client, Kind, Server, TestDatabase, new_message,
-    server::Start,
-    upload::picture,
-};
+use crate::harness::{Backend, Client, Kind, Server, TestDatabase, new_message, server::Start, upload::picture};
 use image::ImageFormat;
 use rstest::rstest;
 use serde_json::{Value, json};

@@ -1,10 +1,6 @@
 //! Uploads over HTTP: parts of files, links, and what there is no room for.
 
-use crate::harness::{
-    Backend, Client, Server, TestDatabase, new_message, Kind,
-    server::Start,
-    upload::picture,
-};
+use crate::harness::{Backend, Client, Kind, Server, TestDatabase, new_message, server::Start, upload::picture};
 use image::ImageFormat;
 use rstest::rstest;
 use serde_json::{Value, json};

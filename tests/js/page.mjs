@@ -61,7 +61,8 @@ async function sendAFile(page, dialect) {
 
 async function disconnect(page) {
   await page.getByRole("button", { name: "Disconnect" }).click();
-  await page.getByText("closed with 1000").waitFor();
+  await page.getByText("closed with 1000").first().waitFor();
+  await page.locator("#state", { hasText: "not connected" }).waitFor();
 }
 
 await inChromium(url, async (page) => {
