@@ -9,7 +9,7 @@ use crate::{
     chat,
     protocol::{Refusal, message::WireTime},
     store::Upload,
-    uploads::{Half, Link, is_safe_image},
+    uploads::{Link, Rendition, is_safe_image},
 };
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -43,30 +43,35 @@ struct Links {
     expires_at: WireTime,
 }
 
-pub(super) async fn file(half: Half, request: HttpRequest, id: Path<String>, site: Data<Site>) -> Result<HttpResponse, Problem> {
+pub(super) async fn file(
+    rendition: Rendition,
+    request: HttpRequest,
+    id: Path<String>,
+    site: Data<Site>,
+) -> Result<HttpResponse, Problem> {
     let id = named(&id)?;
     let upload = match signature(&request)? {
-        Some((expires, signature)) => by_link(&request, &site, id, half, expires, &signature).await?,
+        Some((expires, signature)) => by_link(&request, &site, id, rendition, expires, &signature).await?,
         None => chat::upload(&site.reader, admit(&request, &site)?, id).await?,
     };
-    let served = Served::of(upload, half).ok_or_else(chat::absent)?;
+    let served = Served::of(upload, rendition).ok_or_else(chat::absent)?;
     served.answer(&request, &site).await
 }
 
 /// Links for a page's `<img>`, which can send no token. Whoever is given one may fetch the file while it holds.
 pub(super) async fn link(request: HttpRequest, id: Path<String>, site: Data<Site>) -> Result<HttpResponse, Problem> {
     let upload = chat::upload(&site.reader, admit(&request, &site)?, named(&id)?).await?;
-    let Link { url, expires_at } = signed(&site, upload.id, Half::File)?;
+    let Link { url, expires_at } = signed(&site, upload.id, Rendition::File)?;
     let thumbnail = match upload.thumbnail_size {
-        Some(_) => Some(signed(&site, upload.id, Half::Thumbnail)?.url),
+        Some(_) => Some(signed(&site, upload.id, Rendition::Thumbnail)?.url),
         None => None,
     };
     let links = Links { url, thumbnail, expires_at: WireTime(expires_at) };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(links))
 }
 
-fn signed(site: &Site, id: Uuid, half: Half) -> Result<Link, Refusal> {
-    site.uploads.signer.link(id, half, site.clock.now(), site.uploads.rules.link).map_err(|error| {
+fn signed(site: &Site, id: Uuid, rendition: Rendition) -> Result<Link, Refusal> {
+    site.uploads.signer.link(id, rendition, site.clock.now(), site.uploads.rules.link).map_err(|error| {
         log::error!("a link could not be signed: {error}");
         Refusal::internal()
     })
@@ -94,12 +99,12 @@ async fn by_link(
     request: &HttpRequest,
     site: &Site,
     id: Uuid,
-    half: Half,
+    rendition: Rendition,
     expires: i64,
     signature: &str,
 ) -> Result<Upload, Problem> {
     admit_anyone(request, site)?;
-    if !site.uploads.signer.allows(id, half, expires, signature, site.clock.now()) {
+    if !site.uploads.signer.allows(id, rendition, expires, signature, site.clock.now()) {
         return Err(no_link());
     }
     Ok(chat::linked_upload(&site.reader, id).await?)
@@ -108,7 +113,7 @@ async fn by_link(
 /// A file as it is handed out.
 struct Served {
     id: Uuid,
-    half: Half,
+    rendition: Rendition,
     name: String,
     media_type: String,
     size: u64,
@@ -124,14 +129,14 @@ enum Part {
 }
 
 impl Served {
-    fn of(upload: Upload, half: Half) -> Option<Self> {
-        let (size, media_type) = match half {
-            Half::File => (upload.size, upload.media_type),
+    fn of(upload: Upload, rendition: Rendition) -> Option<Self> {
+        let (size, media_type) = match rendition {
+            Rendition::File => (upload.size, upload.media_type),
             // A thumbnail is drawn as the image is, and an animation's is a still.
-            Half::Thumbnail if upload.media_type == "image/jpeg" => (upload.thumbnail_size?, upload.media_type),
-            Half::Thumbnail => (upload.thumbnail_size?, "image/png".to_owned()),
+            Rendition::Thumbnail if upload.media_type == "image/jpeg" => (upload.thumbnail_size?, upload.media_type),
+            Rendition::Thumbnail => (upload.thumbnail_size?, "image/png".to_owned()),
         };
-        Some(Self { id: upload.id, half, name: upload.name, media_type, size: size.unsigned_abs() })
+        Some(Self { id: upload.id, rendition, name: upload.name, media_type, size: size.unsigned_abs() })
     }
 
     async fn answer(self, request: &HttpRequest, site: &Site) -> Result<HttpResponse, Problem> {
@@ -154,7 +159,7 @@ impl Served {
             }
         };
         let length = span.end - span.start;
-        let body = site.uploads.read(self.id, self.half, span).await?;
+        let body = site.uploads.read(self.id, self.rendition, span).await?;
         Ok(response.body(SizedStream::new(length, body)))
     }
 

@@ -3,7 +3,7 @@
 use super::{
     Site, asyncapi, download, explain, health, history, members, metrics, observe, page, presence, revocation, socket, upload,
 };
-use crate::{access::Action, protocol::ConversationKind, uploads::Half};
+use crate::{access::Action, protocol::ConversationKind, uploads::Rendition};
 use ConversationKind::{Chat, Support};
 use actix_web::{
     HttpRequest, Resource,
@@ -39,7 +39,7 @@ pub enum Route {
     /// Uploads a file.
     Upload,
     /// A file, or the smaller image of it.
-    Download(Half),
+    Download(Rendition),
     /// A link to a file that needs nobody to say who they are.
     Link,
     /// A page of a conversation.
@@ -82,8 +82,8 @@ impl Route {
         Self::Explain,
         Self::Revoke,
         Self::Upload,
-        Self::Download(Half::File),
-        Self::Download(Half::Thumbnail),
+        Self::Download(Rendition::File),
+        Self::Download(Rendition::Thumbnail),
         Self::Link,
         Self::History(Chat),
         Self::History(Support),
@@ -147,8 +147,8 @@ impl Route {
             Self::Explain => "/api/v1/explain",
             Self::Revoke => "/api/v1/users/{id}/revoke",
             Self::Upload => "/api/v1/uploads",
-            Self::Download(Half::File) => "/api/v1/uploads/{id}",
-            Self::Download(Half::Thumbnail) => "/api/v1/uploads/{id}/thumbnail",
+            Self::Download(Rendition::File) => "/api/v1/uploads/{id}",
+            Self::Download(Rendition::Thumbnail) => "/api/v1/uploads/{id}/thumbnail",
             Self::Link => "/api/v1/uploads/{id}/link",
             Self::History(Chat) => "/api/v1/chats/{id}/messages",
             Self::History(Support) => "/api/v1/support-chats/{id}/messages",
@@ -174,9 +174,9 @@ impl Route {
             Self::Explain => here.guard(asked_so).to(explain::explain),
             Self::Revoke => here.guard(asked_so).to(revocation::revoke),
             Self::Upload => here.guard(asked_so).to(upload::upload),
-            Self::Download(half) => here
+            Self::Download(rendition) => here
                 .guard(get_or_head())
-                .to(move |request: HttpRequest, id: Path<String>, site: Data<Site>| download::file(half, request, id, site)),
+                .to(move |request: HttpRequest, id: Path<String>, site: Data<Site>| download::file(rendition, request, id, site)),
             Self::Link => here.guard(asked_so).to(download::link),
             Self::History(kind) => here
                 .guard(asked_so)

@@ -5,7 +5,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto, errors::Error};
 use std::{fmt, time::Duration};
 use uuid::Uuid;
 
-use super::Half;
+use super::Rendition;
 
 /// Signs links, and knows its own.
 pub struct Signer {
@@ -33,13 +33,13 @@ impl Signer {
     ///
     /// # Errors
     /// Where the library fails to sign.
-    pub fn link(&self, id: Uuid, half: Half, now: Timestamp, lifetime: Duration) -> Result<Link, Error> {
+    pub fn link(&self, id: Uuid, rendition: Rendition, now: Timestamp, lifetime: Duration) -> Result<Link, Error> {
         let lifetime = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
         let expires = (now.unix_ms() / 1_000).saturating_add(lifetime);
-        let signature = crypto::sign(signed(id, half, expires).as_bytes(), &self.sign, Algorithm::HS256)?;
-        let path = match half {
-            Half::File => attachment::path(id),
-            Half::Thumbnail => attachment::thumbnail_path(id),
+        let signature = crypto::sign(signed(id, rendition, expires).as_bytes(), &self.sign, Algorithm::HS256)?;
+        let path = match rendition {
+            Rendition::File => attachment::path(id),
+            Rendition::Thumbnail => attachment::thumbnail_path(id),
         };
         let expires_at = Timestamp::from_unix_ms(expires.saturating_mul(1_000)).unwrap_or(now);
         Ok(Link { url: format!("{path}?expires={expires}&signature={signature}"), expires_at })
@@ -47,20 +47,20 @@ impl Signer {
 
     /// Whether this signature is one of ours for this file, and holds.
     #[must_use]
-    pub fn allows(&self, id: Uuid, half: Half, expires: i64, signature: &str, now: Timestamp) -> bool {
-        let message = signed(id, half, expires);
+    pub fn allows(&self, id: Uuid, rendition: Rendition, expires: i64, signature: &str, now: Timestamp) -> bool {
+        let message = signed(id, rendition, expires);
         let is_ours = crypto::verify(signature, message.as_bytes(), &self.verify, Algorithm::HS256);
         is_ours.unwrap_or(false) && now.unix_ms() < expires.saturating_mul(1_000)
     }
 }
 
 /// What is signed. The first word keeps it apart from whatever else the same secret may sign.
-fn signed(id: Uuid, half: Half, expires: i64) -> String {
-    let half = match half {
-        Half::File => "file",
-        Half::Thumbnail => "thumbnail",
+fn signed(id: Uuid, rendition: Rendition, expires: i64) -> String {
+    let rendition = match rendition {
+        Rendition::File => "file",
+        Rendition::Thumbnail => "thumbnail",
     };
-    format!("natter-upload {half} {id} {expires}")
+    format!("natter-upload {rendition} {id} {expires}")
 }
 
 impl fmt::Debug for Signer {
@@ -77,16 +77,16 @@ mod tests {
     fn a_link_is_for_one_file_and_ends() {
         let (signer, id) = (Signer::new(b"a secret"), Uuid::from_u128(7));
         let now = Timestamp::from_unix_ms(1_000_000).unwrap();
-        let link = signer.link(id, Half::File, now, Duration::from_mins(5)).unwrap();
+        let link = signer.link(id, Rendition::File, now, Duration::from_mins(5)).unwrap();
         let (_, query) = link.url.split_once("?expires=1300&signature=").unwrap();
         let later = |seconds: i64| Timestamp::from_unix_ms(1_000_000 + seconds * 1_000).unwrap();
-        assert!(signer.allows(id, Half::File, 1_300, query, later(299)));
-        assert!(!signer.allows(id, Half::File, 1_300, query, later(300)));
-        assert!(!signer.allows(id, Half::File, 1_301, query, now));
-        assert!(!signer.allows(id, Half::Thumbnail, 1_300, query, now));
-        assert!(!signer.allows(Uuid::from_u128(8), Half::File, 1_300, query, now));
-        assert!(!Signer::new(b"another").allows(id, Half::File, 1_300, query, now));
-        assert!(!signer.allows(id, Half::File, 1_300, "", now));
-        assert!(!signer.allows(id, Half::File, 1_300, "%%%", now));
+        assert!(signer.allows(id, Rendition::File, 1_300, query, later(299)));
+        assert!(!signer.allows(id, Rendition::File, 1_300, query, later(300)));
+        assert!(!signer.allows(id, Rendition::File, 1_301, query, now));
+        assert!(!signer.allows(id, Rendition::Thumbnail, 1_300, query, now));
+        assert!(!signer.allows(Uuid::from_u128(8), Rendition::File, 1_300, query, now));
+        assert!(!Signer::new(b"another").allows(id, Rendition::File, 1_300, query, now));
+        assert!(!signer.allows(id, Rendition::File, 1_300, "", now));
+        assert!(!signer.allows(id, Rendition::File, 1_300, "%%%", now));
     }
 }

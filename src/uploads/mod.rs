@@ -18,7 +18,7 @@ pub use link::{Link, Signer};
 pub use media::{is_safe_image, is_type};
 pub use name::cleaned;
 pub use places::Place;
-pub use storage::{Body, Half, OpenError, Storage, Whereabouts};
+pub use storage::{Body, OpenError, Rendition, Storage, Whereabouts};
 pub use sweep::{Sweeper, Wake};
 
 use crate::{
@@ -161,8 +161,8 @@ impl Uploads {
     ///
     /// # Errors
     /// Where the storage does not have it, or fails.
-    pub async fn read(&self, id: Uuid, half: Half, range: std::ops::Range<u64>) -> Result<Body, Fault> {
-        self.storage.read(id, half, range).await
+    pub async fn read(&self, id: Uuid, rendition: Rendition, range: std::ops::Range<u64>) -> Result<Body, Fault> {
+        self.storage.read(id, rendition, range).await
     }
 
     /// Closes the way to the list.

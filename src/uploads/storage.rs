@@ -73,7 +73,7 @@ pub struct OpenError {
 
 /// An upload is one file, or two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Half {
+pub enum Rendition {
     /// The file itself.
     File,
     /// The smaller image of it.
@@ -125,7 +125,7 @@ impl Storage {
 
     /// Stores a file; when it returns, it is on disk.
     pub(super) async fn put(&self, id: Uuid, file: File) -> Result<(), Fault> {
-        let key = key(id, Half::File);
+        let key = key(id, Rendition::File);
         let mut file = tokio::fs::File::from_std(file);
         file.rewind().await?;
         let mut writer = BufWriter::with_capacity(Arc::clone(&self.objects), key.clone(), PIECE).with_max_concurrency(1);
@@ -140,7 +140,7 @@ impl Storage {
 
     /// Stores a thumbnail.
     pub(super) async fn put_small(&self, id: Uuid, bytes: Vec<u8>) -> Result<(), Fault> {
-        let key = key(id, Half::Thumbnail);
+        let key = key(id, Rendition::Thumbnail);
         self.objects.put(&key, PutPayload::from(bytes)).await?;
         self.sync(key).await
     }
@@ -154,8 +154,8 @@ impl Storage {
 
     /// Takes away a file and its thumbnail, as far as they are there.
     pub(super) async fn delete(&self, id: Uuid) -> Result<(), Fault> {
-        for half in [Half::File, Half::Thumbnail] {
-            match self.objects.delete(&key(id, half)).await {
+        for rendition in [Rendition::File, Rendition::Thumbnail] {
+            match self.objects.delete(&key(id, rendition)).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -163,17 +163,17 @@ impl Storage {
         Ok(())
     }
 
-    pub(super) async fn read(&self, id: Uuid, half: Half, range: Range<u64>) -> Result<Body, Fault> {
+    pub(super) async fn read(&self, id: Uuid, rendition: Rendition, range: Range<u64>) -> Result<Body, Fault> {
         let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
-        let found = self.objects.get_opts(&key(id, half), options).await?;
+        let found = self.objects.get_opts(&key(id, rendition), options).await?;
         Ok(found.into_stream().map_err(io::Error::other).boxed())
     }
 }
 
-fn key(id: Uuid, half: Half) -> Key {
-    match half {
-        Half::File => Key::from(id.to_string()),
-        Half::Thumbnail => Key::from(format!("{id}.thumbnail")),
+fn key(id: Uuid, rendition: Rendition) -> Key {
+    match rendition {
+        Rendition::File => Key::from(id.to_string()),
+        Rendition::Thumbnail => Key::from(format!("{id}.thumbnail")),
     }
 }
 

@@ -45,6 +45,7 @@ async function converse(page) {
 
 /** Uploads a picture and sees it in the message that brings it, small, and as a file to fetch. */
 async function sendAFile(page, dialect) {
+  await page.getByRole("button", { name: "Clear" }).click();
   await page.getByLabel("Dialect").selectOption(dialect);
   await page.getByRole("button", { name: "Connect", exact: true }).click();
   await page.getByText("connected as user 7").waitFor();

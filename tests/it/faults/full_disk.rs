@@ -105,14 +105,14 @@ async fn a_full_disk_under_uploads_is_told_leaves_nothing_and_heals_without_a_re
     let start = Start::on(&database).unlimited().env("NATTER_UPLOADS__DIR", folder.path().to_str().expect("text"));
     let server = start.listening().await;
     let picture = picture(1_000, 1_000, ImageFormat::Png);
-    for (name, content) in [("a.txt", &[b'x'; 1_000_000][..]), ("a.png", &picture)] {
-        server.uploaded(1, name, content).await;
+    for (name, content) in [("a.txt", b"x".repeat(1_000_000)), ("a.png", picture)] {
+        server.uploaded(1, name, &content).await;
         disk.fill();
-        let (status, body) = server.upload(1, name, content).await;
+        let (status, body) = server.upload(1, name, &content).await;
         assert_eq!((status, body["error"]["code"].as_str()), (507, Some("unavailable")), "{body}");
         assert!(server.is_alive().await);
         disk.free();
-        server.uploaded(1, name, content).await;
+        server.uploaded(1, name, &content).await;
     }
     let files = std::fs::read_dir(folder.path()).expect("the folder").count();
     assert_eq!((files, database.number("SELECT count(*) FROM uploads").await), (6, 4), "two texts, two pictures, two thumbnails");
