@@ -71,5 +71,6 @@ async fn a_bucket_that_is_not_there_is_told_and_nothing_is_listed() {
     let (status, body) = server.upload(1, "a.txt", b"x").await;
     assert_eq!((status, body["error"]["code"].as_str()), (503, Some("unavailable")), "{body}");
     assert!(!body.to_string().contains("absent"), "{body}");
+    assert_eq!(database.number("SELECT count(*) FROM uploads").await, 0);
     assert!(server.is_alive().await);
 }
