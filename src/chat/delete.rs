@@ -8,5 +8,5 @@ use crate::{
 
 /// Has a message made a tombstone; who may do that, is decided where it is deleted, so that nothing comes in between.
 pub(super) fn delete(writer: &Writer, caller: Caller, origin: Origin, delete: DeleteMessage) -> Outcome {
-    queue(writer, Draft { origin, intent: Intent::Delete(caller, delete) })
+    queue(writer, Draft::new(origin, Intent::Delete(caller, delete)))
 }

@@ -8,5 +8,5 @@ use crate::{
 
 /// Has a message changed; who may do that, is decided where it is changed, so that nothing comes in between.
 pub(super) fn edit(writer: &Writer, caller: Caller, origin: Origin, edit: EditMessage) -> Outcome {
-    queue(writer, Draft { origin, intent: Intent::Edit(caller, edit) })
+    queue(writer, Draft::new(origin, Intent::Edit(caller, edit)))
 }

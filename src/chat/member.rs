@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 /// Why nothing was changed.
 pub async fn set_member(writer: &Writer, by: Principal, set: SetMember) -> Result<Ack, Refusal> {
     let (answer, mut answered) = mpsc::channel(1);
-    let draft = Draft { origin: Origin::Http(answer), intent: Intent::SetMember(by, set) };
+    let draft = Draft::new(Origin::Http(answer), Intent::SetMember(by, set));
     match writer.submit(draft) {
         Err(refused) => refused.outcome,
         // Nobody answers only where the server has ended, or has failed.

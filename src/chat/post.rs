@@ -11,7 +11,7 @@ pub(super) fn post(writer: &Writer, caller: Caller, origin: Origin, message: New
     if message.sender_id != caller.user {
         return Outcome::Refused(Answer { to: origin, outcome: Err(not_the_sender(caller.user)) });
     }
-    queue(writer, Draft { origin, intent: Intent::Post(caller, message) })
+    queue(writer, Draft::new(origin, Intent::Post(caller, message)))
 }
 
 fn not_the_sender(user: UserId) -> Refusal {

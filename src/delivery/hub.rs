@@ -9,7 +9,7 @@ use crate::{
     },
     protocol::{Caller, CloseCode, Encoding, Revocations, Seq, SessionKey, Share, Timestamp},
 };
-use actix::{Actor, ActorStreamExt, AsyncContext, Context, Handler, Message, fut::wrap_stream};
+use actix::{Actor, ActorStreamExt, AsyncContext, Context, Handler, Message, ResponseFuture, fut::wrap_stream};
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use std::{
@@ -18,7 +18,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, task::yield_now};
 
 /// How often a hub looks after its sessions' liveness and deadlines: one timer a worker, none a session.
 pub const SWEEP: Duration = Duration::from_secs(1);
@@ -290,10 +290,13 @@ pub struct Deliver {
 }
 
 impl Handler<Deliver> for HubActor {
-    type Result = ();
+    type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, deliver: Deliver, _: &mut Self::Context) {
+    /// Answers when what the sessions' sockets hold by now is read, so that the next commit has all that this one brought about in it,
+    /// and not in two halves that take turns.
+    fn handle(&mut self, deliver: Deliver, _: &mut Self::Context) -> Self::Result {
         self.hub.deliver(&deliver.batch, &deliver.replies);
+        Box::pin(yield_now())
     }
 }
 

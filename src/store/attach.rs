@@ -1,6 +1,11 @@
 //! Uploads become part of a message: each by its uploader, and once.
 
-use super::{StoreError, batch::padded, post::Posting, table::Stored};
+use super::{
+    StoreError,
+    batch::padded,
+    post::Posting,
+    table::{self, Stored, with_table},
+};
 use crate::protocol::{Attachment, ErrorCode, Refusal, UserId, post::NewMessage};
 use entity::{UploadState, uploads};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::Expr};
@@ -82,7 +87,7 @@ impl Unattachable {
     }
 }
 
-/// Writes down which message each upload belongs to.
+/// Writes down which message each upload belongs to, and in its row, which it has.
 pub(super) async fn attach(tx: &impl ConnectionTrait, stored: &[Stored]) -> Result<(), StoreError> {
     for Stored { message, .. } in stored.iter().filter(|stored| !stored.message.attachments.is_empty()) {
         uploads::Entity::update_many()
@@ -92,6 +97,7 @@ pub(super) async fn attach(tx: &impl ConnectionTrait, stored: &[Stored]) -> Resu
             .filter(uploads::Column::Id.is_in(message.attachments.iter().map(|attachment| attachment.id)))
             .exec(tx)
             .await?;
+        with_table!(message.conversation.kind, Table => table::attach::<Table>(tx, message).await?);
     }
     Ok(())
 }

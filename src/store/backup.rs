@@ -127,7 +127,9 @@ async fn check(source: &Path) -> Result<(), BackupError> {
 }
 
 fn sqlite_at(path: &Path) -> Result<DatabaseUrl, BackupError> {
-    let url = format!("sqlite://{}", path.display());
+    // An address has no bare `%`, `?` and `#` in its path, and takes what stands before the first slash for a host.
+    let absolute = std::path::absolute(path)?.display().to_string();
+    let url = format!("sqlite://{}", absolute.replace('%', "%25").replace('?', "%3F").replace('#', "%23"));
     url.parse()
         .map_err(|_| BackupError::Unsound { path: path.display().to_string(), problem: "its name can't be used".to_owned() })
 }

@@ -1,7 +1,7 @@
 //! How rows are cut into statements: few different sizes, so that each statement's text is prepared once and found again.
 
-/// The numbers of rows that a statement may have. 256 rows of the widest table stay under SQLite's 32,766 parameters.
-const BUCKETS: [usize; 5] = [256, 64, 16, 4, 1];
+/// The numbers of rows that a statement may have. 1,024 rows of the widest table stay under SQLite's 32,766 parameters.
+pub(super) const BUCKETS: [usize; 11] = [1_024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1];
 
 /// `rows` in order, cut into pieces whose lengths are all in [`BUCKETS`].
 pub(super) fn bucketed<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {

@@ -41,7 +41,7 @@ pub(super) async fn message_for(
     if let Err(denial) = view.allows(by, of_own, conversation)? {
         return Ok(Err(denial.refusal(NO_MESSAGE)));
     }
-    let found = with_table!(conversation.kind, Table => table::by_id::<Table>(tx, &[id]).await?).pop();
+    let found = with_table!(conversation.kind, Table => table::locked::<Table>(tx, id).await?);
     let Some(message) = found.map(|stored| stored.message).filter(|message| message.conversation == conversation) else {
         return Ok(Err(Refusal::new(ErrorCode::NotFound, NO_MESSAGE)));
     };

@@ -87,7 +87,7 @@ pub(super) enum Step<'a> {
 /// Cuts drafts into steps, in the order of their arrival.
 pub(super) fn plan(drafts: &[Draft]) -> Vec<Step<'_>> {
     let mut steps = Vec::new();
-    for Draft { origin, intent } in drafts {
+    for Draft { origin, intent, .. } in drafts {
         match (intent, steps.last_mut()) {
             (Intent::Post(by, message), Some(Step::Posts(postings))) => postings.push(Posting { origin, by: *by, message }),
             (Intent::Post(by, message), _) => steps.push(Step::Posts(vec![Posting { origin, by: *by, message }])),

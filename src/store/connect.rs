@@ -193,6 +193,8 @@ fn options(url: &DatabaseUrl, connections: u32) -> ConnectOptions {
                 .synchronous(SqliteSynchronous::Full)
                 .foreign_keys(true)
                 .busy_timeout(SQLITE_BUSY_TIMEOUT)
+                // What is deleted is overwritten, and not only forgotten.
+                .pragma("secure_delete", "ON")
                 .statement_cache_capacity(STATEMENT_CACHE)
         })
         .map_sqlx_postgres_opts(|postgres| postgres.application_name("natter").statement_cache_capacity(STATEMENT_CACHE))

@@ -15,6 +15,8 @@ pub struct Draft {
     pub origin: Origin,
     /// What is wanted.
     pub intent: Intent,
+    /// See [`Draft::weight`]: the queue and the lane ask again and again.
+    weight: usize,
 }
 
 /// What a draft wants.
@@ -31,14 +33,26 @@ pub enum Intent {
 }
 
 impl Draft {
+    /// A change for which `origin` waits.
+    #[must_use]
+    pub fn new(origin: Origin, intent: Intent) -> Self {
+        let weight = size_of::<Origin>() + intent.weight();
+        Self { origin, intent, weight }
+    }
+
     /// Roughly what it holds in memory, in bytes: what the queue's bound counts.
     #[must_use]
     pub fn weight(&self) -> usize {
-        let intent = match &self.intent {
-            Intent::Post(_, message) => message.weight(),
-            Intent::Edit(_, edit) => size_of::<Self>() + written_length(&edit.content),
-            Intent::Delete(..) | Intent::SetMember(..) => size_of::<Self>(),
-        };
-        size_of::<Origin>() + intent
+        self.weight
+    }
+}
+
+impl Intent {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Post(_, message) => message.weight(),
+            Self::Edit(_, edit) => size_of::<Draft>() + written_length(&edit.content),
+            Self::Delete(..) | Self::SetMember(..) => size_of::<Draft>(),
+        }
     }
 }

@@ -1,23 +1,53 @@
-//! Message ids, reserved inside the transaction that uses them, so that an application that inserts beside Natter never collides.
+//! The places of new messages: their ids, reserved inside the transaction that uses them, so that an application that inserts beside
+//! Natter never collides, and their place in the log.
 
-use super::StoreError;
-use crate::protocol::{MessageId, fields::MAX_ID};
+use super::{StoreError, log};
+use crate::protocol::{ConversationKind, MessageId, Seq, fields::MAX_ID};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
-/// `count` ids of `table`, ascending, that nobody else gets.
-pub(super) async fn reserve(tx: &impl ConnectionTrait, table: &'static str, count: usize) -> Result<Vec<MessageId>, StoreError> {
-    if count == 0 {
-        return Ok(Vec::new());
-    }
-    let count = i64::try_from(count).map_err(|_| DbErr::Custom("a batch is too large".to_owned()))?;
-    match tx.get_database_backend() {
-        DbBackend::Postgres => from_sequence(tx, table, count).await,
-        _ => after_the_last(tx, table, count).await,
+/// What nobody else gets: ids of each table, ascending, and as many events from `first` on.
+#[derive(Debug)]
+pub(super) struct Places {
+    chat: std::vec::IntoIter<MessageId>,
+    support: std::vec::IntoIter<MessageId>,
+    /// The place in the log of the first message.
+    pub(super) first: Seq,
+}
+
+impl Places {
+    /// The next id of this kind of conversation's table.
+    pub(super) fn next_id(&mut self, kind: ConversationKind) -> Result<MessageId, StoreError> {
+        let next = match kind {
+            ConversationKind::Chat => self.chat.next(),
+            ConversationKind::Support => self.support.next(),
+        };
+        Ok(next.ok_or_else(|| DbErr::Custom("fewer ids were reserved than asked for".to_owned()))?)
     }
 }
 
+/// Places for so many messages of chats and of support chats.
+pub(super) async fn reserve(tx: &impl ConnectionTrait, chats: usize, supports: usize) -> Result<Places, StoreError> {
+    let too_large = |_| DbErr::Custom("a batch is too large".to_owned());
+    let (chats, supports) = (i64::try_from(chats).map_err(too_large)?, i64::try_from(supports).map_err(too_large)?);
+    let (chat, support, first) = match tx.get_database_backend() {
+        DbBackend::Postgres => {
+            let chat = from_sequence(tx, MESSAGES, chats).await?;
+            let support = from_sequence(tx, SUPPORT_MESSAGES, supports).await?;
+            (chat, support, log::advance(tx, chats + supports).await?)
+        }
+        _ => after_the_last(tx, chats, supports).await?,
+    };
+    Ok(Places { chat: chat.into_iter(), support: support.into_iter(), first })
+}
+
+const MESSAGES: &str = "messages";
+const SUPPORT_MESSAGES: &str = "support_messages";
+
 /// PostgreSQL: the numbers come from the table's own sequence.
 async fn from_sequence(tx: &impl ConnectionTrait, table: &'static str, count: i64) -> Result<Vec<MessageId>, StoreError> {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
     let sql = "SELECT nextval(pg_get_serial_sequence($1, 'id')) AS id FROM generate_series(1, $2)";
     let rows = tx.query_all_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, [table.into(), count.into()])).await?;
     let mut ids = rows.iter().map(|row| row.try_get("", "id").map(MessageId)).collect::<Result<Vec<_>, DbErr>>()?;
@@ -28,13 +58,30 @@ async fn from_sequence(tx: &impl ConnectionTrait, table: &'static str, count: i6
     }
 }
 
-/// SQLite: the immediate transaction holds the only write lock, so the numbers after the last one are free until it ends.
-async fn after_the_last(tx: &impl ConnectionTrait, table: &'static str, count: i64) -> Result<Vec<MessageId>, StoreError> {
-    let sql = format!(
-        "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = '{table}'), 0), coalesce((SELECT max(id) FROM {table}), 0)) AS last"
-    );
-    let row = tx.query_one_raw(Statement::from_string(DbBackend::Sqlite, sql)).await?;
-    let last: i64 = row.ok_or_else(|| DbErr::RecordNotFound("no last id".to_owned()))?.try_get("", "last")?;
-    let ids = last.checked_add(count).filter(|highest| *highest <= MAX_ID).map(|highest| last + 1..=highest);
-    Ok(ids.ok_or(StoreError::NoIdLeft { table, last })?.map(MessageId).collect())
+/// SQLite: the immediate transaction holds the only write lock, so the numbers after the last ones are free until it ends. One statement
+/// tells all of them, because each is a trip to the thread of the connection.
+async fn after_the_last(
+    tx: &impl ConnectionTrait,
+    chats: i64,
+    supports: i64,
+) -> Result<(Vec<MessageId>, Vec<MessageId>, Seq), StoreError> {
+    let sql = "UPDATE log_head SET seq = seq + ? WHERE id = 1 RETURNING seq,
+        max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'messages'), 0),
+            coalesce((SELECT max(id) FROM messages), 0)) AS messages,
+        max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'support_messages'), 0),
+            coalesce((SELECT max(id) FROM support_messages), 0)) AS support_messages";
+    let count = chats + supports;
+    let row = tx.query_one_raw(Statement::from_sql_and_values(DbBackend::Sqlite, sql, [count.into()])).await?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound("log_head has no row".to_owned()))?;
+    let after = |table, count| ids_after(table, row.try_get("", table)?, count);
+    let last: i64 = row.try_get("", "seq")?;
+    Ok((after(MESSAGES, chats)?, after(SUPPORT_MESSAGES, supports)?, Seq(last - count + 1)))
+}
+
+fn ids_after(table: &'static str, last: i64, count: i64) -> Result<Vec<MessageId>, StoreError> {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let highest = last.checked_add(count).filter(|highest| *highest <= MAX_ID).ok_or(StoreError::NoIdLeft { table, last })?;
+    Ok((last + 1..=highest).map(MessageId).collect())
 }

@@ -3,8 +3,12 @@
 use super::OpenError;
 use std::{
     fs::{File, TryLockError},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
+
+/// What was said is for the service alone; SQLite gives the files beside the database the same mode.
+const ONLY_OURS: u32 = 0o600;
 
 /// Held as long as the store is open.
 #[derive(Debug)]
@@ -18,17 +22,13 @@ impl FileLock {
             std::fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
         }
         // One file has one lock, under whatever name it is reached; only a file that is there has one name.
-        File::options().create(true).append(true).open(path).map_err(|source| failed(path, source))?;
+        let mine = || File::options().mode(ONLY_OURS).clone();
+        mine().create(true).append(true).open(path).map_err(|source| failed(path, source))?;
         let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let mut lock_path = path.as_os_str().to_owned();
         lock_path.push(".lock");
         let lock_path = Path::new(&lock_path);
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(lock_path)
-            .map_err(|source| failed(lock_path, source))?;
+        let file = mine().create(true).truncate(false).write(true).open(lock_path).map_err(|source| failed(lock_path, source))?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.display().to_string())),

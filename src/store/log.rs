@@ -1,12 +1,13 @@
 //! The event log: its head, and what a commit appends to it.
 
-use super::{StoreError, batch::bucketed};
+use super::{StoreError, bulk::Insertion};
 use crate::protocol::{Addressed, Change, Conversation, Event, MessageId, Seq, Timestamp, UserId, member::Detail};
 use entity::{EventKind, events, log_head};
 use sea_orm::{
     ActiveValue::Set, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QuerySelect, prelude::Expr,
     sea_query::ExprTrait,
 };
+use std::sync::LazyLock;
 use uuid::Uuid;
 
 /// Where the log stands.
@@ -27,8 +28,7 @@ pub(super) async fn head(db: &impl ConnectionTrait) -> Result<Head, StoreError> 
 
 /// Moves the head on by `count` and tells the first `seq` of those. The row stays locked until the transaction ends, which
 /// makes commit order the order of `seq`, on any number of nodes.
-pub(super) async fn advance(tx: &impl ConnectionTrait, count: usize) -> Result<Seq, StoreError> {
-    let count = i64::try_from(count).map_err(|_| DbErr::Custom("a batch is too large".to_owned()))?;
+pub(super) async fn advance(tx: &impl ConnectionTrait, count: i64) -> Result<Seq, StoreError> {
     let rows = log_head::Entity::update_many()
         .col_expr(log_head::Column::Seq, Expr::col(log_head::Column::Seq).add(count))
         .filter(Expr::col(log_head::Column::Id).eq(1))
@@ -57,11 +57,8 @@ pub(super) async fn rename(db: &impl ConnectionTrait) -> Result<Uuid, StoreError
 
 /// Appends the references to what changed.
 pub(super) async fn append(tx: &impl ConnectionTrait, events: &[Addressed]) -> Result<(), StoreError> {
-    for chunk in bucketed(events) {
-        let rows = chunk.iter().map(|addressed| reference(&addressed.event));
-        events::Entity::insert_many(rows).exec_without_returning(tx).await?;
-    }
-    Ok(())
+    static INSERTION: LazyLock<Insertion<events::Entity>> = LazyLock::new(|| Insertion::without(&[]));
+    INSERTION.insert(tx, events, |addressed| reference(&addressed.event)).await
 }
 
 /// Whether this event stands in the log. Waits for whoever is writing to the log: a transaction that was given up may still be on

@@ -3,6 +3,7 @@
 mod attach;
 pub mod backup;
 mod batch;
+mod bulk;
 mod change;
 mod commit;
 mod connect;

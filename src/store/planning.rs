@@ -49,7 +49,7 @@ fn draft(number: u32, kind: ConversationKind, what: char, content: usize) -> Dra
         _ => Intent::SetMember(Principal::ServerKey, SetMember { conversation, user, to: Wanted::Removed }),
     };
     let session = SessionKey { hub: 0, slot: number, generation: 0 };
-    Draft { origin: Origin::Session { session, request_id: None, share: Arc::new(Window::default()).take(0) }, intent }
+    Draft::new(Origin::Session { session, request_id: None, share: Arc::new(Window::default()).take(0) }, intent)
 }
 
 fn drafts(seed: u64) -> (Vec<Draft>, usize) {

@@ -14,7 +14,7 @@ use crate::{
         Timestamp, UserId, answer::Acked, attachment, post::NewMessage,
     },
 };
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
@@ -172,21 +172,16 @@ pub(super) async fn store(tx: &impl ConnectionTrait, fresh: &[Fresh<'_>]) -> Res
     if fresh.is_empty() {
         return Ok(Vec::new());
     }
-    let mut chat_ids = reserve(tx, ConversationKind::Chat, fresh).await?;
-    let mut support_ids = reserve(tx, ConversationKind::Support, fresh).await?;
-    let first_seq = log::advance(tx, fresh.len()).await?;
-    let with_ids = fresh.iter().zip(first_seq.0..).map(|(fresh, seq)| {
-        let id = match fresh.message.conversation.kind {
-            ConversationKind::Chat => chat_ids.next(),
-            ConversationKind::Support => support_ids.next(),
-        };
-        let id = id.ok_or_else(|| DbErr::Custom("fewer ids were reserved than asked for".to_owned()))?;
+    let chats = fresh.iter().filter(|fresh| fresh.message.conversation.kind == ConversationKind::Chat).count();
+    let mut places = ids::reserve(tx, chats, fresh.len() - chats).await?;
+    let with_ids = fresh.iter().zip(places.first.0..).map(|(fresh, seq)| {
+        let id = places.next_id(fresh.message.conversation.kind)?;
         Ok(Stored { message: row(fresh, id), seq: Some(Seq(seq)) })
     });
     let stored = with_ids.collect::<Result<Vec<Stored>, StoreError>>()?;
     for kind in [ConversationKind::Chat, ConversationKind::Support] {
         let rows: Vec<&Stored> = stored.iter().filter(|stored| stored.message.conversation.kind == kind).collect();
-        with_table!(kind, Table => table::insert::<Table>(tx, &rows).await?);
+        with_table!(kind, Table => Table::insertion().insert(tx, &rows, |stored| Table::row(stored)).await?);
     }
     Ok(stored)
 }
@@ -196,16 +191,6 @@ pub(super) fn addressed(Stored { message, seq }: Stored, view: &View<'_>) -> Opt
     let seq = seq?;
     let audience = view.audience(message.conversation);
     Some(audience.map(|audience| Addressed { event: Event { seq, change: Change::Posted(message) }, audience }))
-}
-
-async fn reserve(
-    tx: &impl ConnectionTrait,
-    kind: ConversationKind,
-    fresh: &[Fresh<'_>],
-) -> Result<std::vec::IntoIter<MessageId>, StoreError> {
-    let count = fresh.iter().filter(|fresh| fresh.message.conversation.kind == kind).count();
-    let table = with_table!(kind, Table => Table::NAME);
-    Ok(ids::reserve(tx, table, count).await?.into_iter())
 }
 
 /// A classic client is told of uploads by their paths, unless the sender has named files itself.

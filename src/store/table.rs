@@ -4,18 +4,17 @@
 use super::{
     StoreError,
     batch::{bucketed, padded},
+    bulk::Insertion,
 };
 use crate::protocol::{
-    Attachment, Conversation, ConversationId, ConversationKind, Message, MessageId, Seq, attachment, delete::Deleted,
-    edit::Edited,
+    Conversation, ConversationId, ConversationKind, Message, MessageId, Seq, attachment, delete::Deleted, edit::Edited,
 };
 use entity::{messages, support_messages};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue,
-    ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
     prelude::Expr,
 };
+use std::sync::LazyLock;
 use uuid::Uuid;
 
 /// Runs `$body` with `$table` standing for the entity of this kind of conversation.
@@ -46,8 +45,6 @@ pub(super) struct Stored {
 pub(super) trait MessageTable: EntityTrait<Model: IntoActiveModel<Self::ActiveModel> + Send> {
     /// The kind of its conversations.
     const KIND: ConversationKind;
-    /// Its name in the database.
-    const NAME: &'static str;
     /// Its key.
     const ID: Self::Column;
     /// The chat or support chat.
@@ -57,8 +54,11 @@ pub(super) trait MessageTable: EntityTrait<Model: IntoActiveModel<Self::ActiveMo
     /// What changes with an edit or a deletion.
     const CHANGING: Changing<Self::Column>;
 
-    /// The row of a message.
+    /// The row of a new message: what changes is not set.
     fn row(stored: &Stored) -> Self::ActiveModel;
+
+    /// How such rows are inserted.
+    fn insertion() -> &'static Insertion<Self>;
 
     /// The message of a row.
     fn stored(row: Self::Model) -> Stored;
@@ -66,7 +66,6 @@ pub(super) trait MessageTable: EntityTrait<Model: IntoActiveModel<Self::ActiveMo
 
 impl MessageTable for messages::Entity {
     const KIND: ConversationKind = ConversationKind::Chat;
-    const NAME: &'static str = "messages";
     const ID: messages::Column = messages::Column::Id;
     const CONVERSATION: messages::Column = messages::Column::ChatId;
     const CLIENT_ID: messages::Column = messages::Column::ClientId;
@@ -94,12 +93,7 @@ impl MessageTable for messages::Entity {
             created_at: Set(message.created_at),
             seq: Set(*seq),
             client_id: Set(message.client_id),
-            version: Set(None),
-            edited_at: Set(None),
-            edited_by: Set(None),
-            deleted_at: Set(None),
-            deleted_by: Set(None),
-            attachments: told_of(&message.attachments),
+            ..Default::default()
         }
     }
 
@@ -121,11 +115,15 @@ impl MessageTable for messages::Entity {
         };
         Stored { message, seq: row.seq }
     }
+
+    fn insertion() -> &'static Insertion<Self> {
+        static INSERTION: LazyLock<Insertion<messages::Entity>> = LazyLock::new(insertion);
+        &INSERTION
+    }
 }
 
 impl MessageTable for support_messages::Entity {
     const KIND: ConversationKind = ConversationKind::Support;
-    const NAME: &'static str = "support_messages";
     const ID: support_messages::Column = support_messages::Column::Id;
     const CONVERSATION: support_messages::Column = support_messages::Column::SupportChatId;
     const CLIENT_ID: support_messages::Column = support_messages::Column::ClientId;
@@ -152,12 +150,7 @@ impl MessageTable for support_messages::Entity {
             created_at: Set(message.created_at),
             seq: Set(*seq),
             client_id: Set(message.client_id),
-            version: Set(None),
-            edited_at: Set(None),
-            edited_by: Set(None),
-            deleted_at: Set(None),
-            deleted_by: Set(None),
-            attachments: told_of(&message.attachments),
+            ..Default::default()
         }
     }
 
@@ -179,6 +172,11 @@ impl MessageTable for support_messages::Entity {
         };
         Stored { message, seq: row.seq }
     }
+
+    fn insertion() -> &'static Insertion<Self> {
+        static INSERTION: LazyLock<Insertion<support_messages::Entity>> = LazyLock::new(insertion);
+        &INSERTION
+    }
 }
 
 /// The columns that change with an edit or a deletion.
@@ -194,20 +192,9 @@ pub(super) struct Changing<C> {
     attachments: C,
 }
 
-/// What the row of a message tells of its files. Where there are none, the column is left out of the statement.
-fn told_of(attachments: &[Attachment]) -> ActiveValue<Option<String>> {
-    if attachments.is_empty() { NotSet } else { Set(Some(attachment::to_json(attachments))) }
-}
-
-/// Inserts messages whose ids are reserved: RETURNING would be the largest single cost of a batch.
-pub(super) async fn insert<T: MessageTable>(tx: &impl ConnectionTrait, messages: &[&Stored]) -> Result<(), StoreError>
-where
-    T::ActiveModel: ActiveModelTrait<Entity = T> + Send,
-{
-    for piece in bucketed(messages) {
-        T::insert_many(piece.iter().map(|stored| T::row(stored))).exec_without_returning(tx).await?;
-    }
-    Ok(())
+fn insertion<T: MessageTable>() -> Insertion<T> {
+    let Changing { version, edited_at, edited_by, deleted_at, deleted_by, attachments, .. } = T::CHANGING;
+    Insertion::without(&[version, edited_at, edited_by, deleted_at, deleted_by, attachments])
 }
 
 /// The messages that carry one of these idempotency keys, whoever sent them.
@@ -230,6 +217,12 @@ pub(super) async fn by_id<T: MessageTable>(db: &impl ConnectionTrait, ids: &[Mes
     Ok(found)
 }
 
+/// The message with this id. On PostgreSQL its row stays locked until the transaction ends: an application may write to it, too.
+pub(super) async fn locked<T: MessageTable>(tx: &impl ConnectionTrait, id: MessageId) -> Result<Option<Stored>, StoreError> {
+    let row = T::find().filter(T::ID.eq(id)).lock_exclusive().one(tx).await?;
+    Ok(row.map(T::stored))
+}
+
 /// Gives a message its new content and version.
 pub(super) async fn edit<T: MessageTable>(tx: &impl ConnectionTrait, edited: &Edited) -> Result<(), StoreError> {
     let Changing { content, version, edited_at, edited_by, .. } = T::CHANGING;
@@ -239,6 +232,16 @@ pub(super) async fn edit<T: MessageTable>(tx: &impl ConnectionTrait, edited: &Ed
         .col_expr(edited_at, Expr::value(edited.at))
         .col_expr(edited_by, Expr::value(edited.by))
         .filter(T::ID.eq(edited.message_id))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Has the row of a message tell of its files: few have any, so the column is no part of the insertion.
+pub(super) async fn attach<T: MessageTable>(tx: &impl ConnectionTrait, message: &Message) -> Result<(), StoreError> {
+    T::update_many()
+        .col_expr(T::CHANGING.attachments, Expr::value(attachment::to_json(&message.attachments)))
+        .filter(T::ID.eq(message.id))
         .exec(tx)
         .await?;
     Ok(())

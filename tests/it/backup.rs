@@ -2,7 +2,15 @@
 
 use crate::harness::{Backend, Client, Kind, Server, TestDatabase, server::Start};
 use serde_json::json;
-use std::os::unix::fs::PermissionsExt;
+use std::{
+    os::unix::fs::PermissionsExt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::time::sleep;
 
 #[tokio::test]
 async fn a_copy_taken_under_load_is_whole_and_old_clients_begin_afresh() {
@@ -10,19 +18,26 @@ async fn a_copy_taken_under_load_is_whole_and_old_clients_begin_afresh() {
     let mut server = Server::unlimited(&database).await;
     let (client, welcome) = Client::natter_v1(&server, 1).await;
     let (mut sender, mut echo) = client.split();
+    let copied = Arc::new(AtomicBool::new(false));
+    let is_copied = Arc::clone(&copied);
     let posting = tokio::spawn(async move {
-        for number in 0..2_000 {
-            let kind = if number % 2 == 0 { Kind::Chat } else { Kind::Support };
+        let mut posted = 0;
+        while posted < 500 || !is_copied.load(Ordering::Relaxed) {
+            let kind = if posted % 2 == 0 { Kind::Chat } else { Kind::Support };
             sender.post(kind, 1, "x").await;
+            posted += 1;
+            // No faster than it is read again afterwards.
+            sleep(Duration::from_millis(1)).await;
         }
-        sender
+        (sender, posted)
     });
     while echo.next().await["seq"] != 200 {}
     let command = |arguments: &[&str]| arguments.iter().fold(Start::on(&database), |start, argument| start.arg(argument));
     let (code, told, log) = command(&["backup", "copy.db"]).finished().await;
     assert_eq!((code, log.as_str()), (Some(0), ""), "{told}");
-    let _sender = posting.await.expect("everything is sent");
-    while echo.next().await["seq"] != 2_000 {}
+    copied.store(true, Ordering::Relaxed);
+    let (_sender, posted) = posting.await.expect("everything is sent");
+    while echo.next().await["seq"] != posted {}
     server.kill().await;
 
     // Nothing is overwritten, neither a copy nor a database.
@@ -48,7 +63,7 @@ async fn a_copy_taken_under_load_is_whole_and_old_clients_begin_afresh() {
 
     let server = Server::start(&database).await;
     let head = database.assert_gapless_log().await;
-    assert!((200..2_000).contains(&head), "{head}");
+    assert!((200..=posted).contains(&head), "{head}");
     let old_log = welcome["payload"]["log_id"].as_str().expect("a log");
     let (mut back, again) = Client::resuming(&server, 1, 100, old_log).await;
     assert_ne!(again["payload"]["log_id"], old_log);
@@ -67,11 +82,14 @@ async fn what_a_killed_server_left_is_restored_with_its_write_ahead_log() {
     author.expect("MESSAGE").await;
     server.kill().await;
     let folder = database.folder.path();
-    std::fs::create_dir(folder.join("left")).expect("a folder");
+    // What an address would take for an escape.
+    std::fs::create_dir(folder.join("100%25 left?")).expect("a folder");
     for name in ["natter.db", "natter.db-wal", "natter.db-shm"] {
-        std::fs::rename(folder.join(name), folder.join("left").join(name)).expect("it was left");
+        let mode = std::fs::metadata(folder.join(name)).expect("it was left").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name} is for the service alone");
+        std::fs::rename(folder.join(name), folder.join("100%25 left?").join(name)).expect("it was left");
     }
-    let (code, _, log) = Start::on(&database).arg("restore").arg("left/natter.db").finished().await;
+    let (code, _, log) = Start::on(&database).arg("restore").arg("100%25 left?/natter.db").finished().await;
     assert_eq!((code, log.as_str()), (Some(0), ""));
     assert_eq!(database.number("SELECT count(*) FROM messages WHERE content = 'in the log'").await, 1);
 }

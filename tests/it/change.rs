@@ -51,6 +51,36 @@ async fn an_edit_reaches_everyone_and_earlier_versions_are_kept(
     assert_eq!(database.assert_gapless_log().await, 4);
 }
 
+/// A freed page of SQLite keeps what stood in it, unless it is overwritten.
+#[tokio::test]
+async fn what_is_deleted_stands_nowhere_in_the_file_once_the_server_has_ended() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let mut server = Server::unlimited(&database).await;
+    let (mut author, _) = Client::natter_v1(&server, 1).await;
+    // More than a page: its overflow pages are freed.
+    let secrets = |length: usize| "a secret ".repeat(length);
+    let kinds = [Kind::Chat, Kind::Support];
+    for kind in kinds {
+        author.request(crate::harness::new_message(kind, 1, 1, &secrets(1_000))).await;
+        author.request(edit(kind, 1, &secrets(10))).await;
+    }
+    let folder = database.folder.path();
+    let stands_there = || {
+        let files = std::fs::read_dir(folder).expect("a folder").map(|file| file.expect("a file").path());
+        files.filter(|file| file.is_file()).any(|file| {
+            let bytes = std::fs::read(file).expect("its content");
+            bytes.windows(9).any(|window| window == b"a secret ")
+        })
+    };
+    assert!(stands_there());
+    for kind in kinds {
+        author.request(delete(kind, 1)).await;
+    }
+    server.terminate();
+    assert_eq!(server.ended().await, Some(0));
+    assert!(!stands_there());
+}
+
 #[rstest]
 #[tokio::test]
 async fn a_deletion_leaves_a_tombstone_and_no_content_in_any_table(

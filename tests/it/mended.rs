@@ -32,6 +32,7 @@ async fn a_moment_beyond_the_calendar_hides_no_conversation(
             .await;
     }
     client.post(kind, 5, "y").await;
+    client.expect(kind.frame()).await;
     let page = client.request(json!({ "type": "GET_HISTORY", kind.id_field(): 5 })).await;
     let messages = page["payload"]["messages"].as_array().expect("a page");
     assert_eq!(messages.len(), 3, "{page}");

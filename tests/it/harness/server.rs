@@ -108,6 +108,16 @@ impl Start {
     }
 }
 
+impl Drop for Server {
+    /// No test wants a server that panics, whatever else it looks at.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let panicked = self.log.borrow().iter().any(|line| line.contains("💥 a panic") || line.contains("panicked at"));
+            assert!(!panicked, "the server panicked:\n{}", self.log());
+        }
+    }
+}
+
 impl Server {
     /// A server with the defaults on `database`.
     pub(crate) async fn start(database: &TestDatabase) -> Self {
