@@ -1,6 +1,7 @@
 //! The composition root: the only place where the parts meet.
 
 mod identity;
+mod uploads;
 mod workers;
 
 use crate::{
@@ -10,10 +11,11 @@ use crate::{
     delivery::Drain,
     http::{Bounds, Connections, Site},
     limits::Limiter,
-    protocol::{Committed, Revocations},
+    protocol::{Change, Committed, Revocations},
     server::{ChatServer, Publish},
     settings::Settings,
     store::{BrokenLog, OpenError, Store},
+    uploads::Wake,
 };
 use actix::{Actor, Addr, Arbiter, Recipient};
 use actix_server::ServerHandle;
@@ -152,6 +154,8 @@ struct Running {
     published: oneshot::Receiver<Result<(), BrokenLog>>,
     /// Resolves when `ChatServer` is gone.
     chat_server_is_gone: oneshot::Receiver<()>,
+    /// Takes away files that nobody needs.
+    sweeping: JoinHandle<()>,
     server: ServerHandle,
     served: JoinHandle<std::io::Result<()>>,
 }
@@ -175,8 +179,11 @@ impl Running {
         let chat_server = ChatServer::start_in_arbiter(&thread.handle(), move |_| ChatServer::new(chat, head.seq, life));
         let (stop_lane, lane_is_stopped) = oneshot::channel::<()>();
         let (is_published, published) = oneshot::channel();
+        let (uploads, sweeper, wake) = uploads::open(settings, &store, clock).await?;
+        let sweeping = actix_rt::spawn(sweeper.run());
         let sink = chat_server.clone();
-        let lane = lane.run(move |committed| publish(committed, sink.clone()), lane_is_stopped.map(|_| ()));
+        let publish = move |committed| publish(committed, sink.clone(), wake.clone());
+        let lane = lane.run(publish, lane_is_stopped.map(|_| ()));
         // Nobody listens where the stop took too long.
         thread.spawn(lane.map(|outcome| drop(is_published.send(outcome))));
 
@@ -190,6 +197,7 @@ impl Running {
             revocations,
             clock,
             connections: Arc::new(Connections::new(bounds(settings))),
+            uploads: Arc::new(uploads),
             limiter: Arc::clone(&limiter),
             trusted_proxies: settings.server.trusted_proxies.clone(),
             draining: AtomicBool::new(false),
@@ -210,7 +218,7 @@ impl Running {
         let address = listener.local_addr()?;
         let server = workers.listen(listener, settings.server.workers)?;
         let (server, serving) = (server.handle(), actix_rt::spawn(server));
-        Ok(Self { address, site, hubs, stop_lane, published, chat_server_is_gone, server, served: serving })
+        Ok(Self { address, site, hubs, stop_lane, published, chat_server_is_gone, sweeping, server, served: serving })
     }
 
     /// Resolves when a part has ended without which nothing is taken any more, with the reason.
@@ -254,6 +262,10 @@ impl Running {
         // Keep-alive connections of HTTP may be left; they are cut.
         let _ = timeout(HTTP_GRACE, self.server.stop(true)).await;
         self.served.abort();
+        self.sweeping.abort();
+        if let Err(error) = timeout(CLOSE_GRACE, self.site.uploads.close()).await.unwrap_or(Ok(())) {
+            log::warn!("the list of uploads was not closed in good order: {error}");
+        }
         match timeout(CLOSE_GRACE, self.site.store.close()).await {
             Ok(Ok(())) => log::info!("stopped"),
             Ok(Err(error)) => log::warn!("stopped; the database was not closed in good order: {error}"),
@@ -276,8 +288,12 @@ fn bounds(settings: &Settings) -> Bounds {
 }
 
 /// Takes what was committed to the server; resolves when every hub has it.
-async fn publish(committed: Committed, chat_server: Addr<ChatServer>) {
+async fn publish(committed: Committed, chat_server: Addr<ChatServer>, wake: Wake) {
+    let deletes = committed.events.iter().any(|addressed| matches!(addressed.event.change, Change::Deleted(_)));
     if let Err(error) = chat_server.send(Publish(committed)).await {
         log::error!("a commit could not be published: {error}");
+    }
+    if deletes {
+        wake.wake();
     }
 }

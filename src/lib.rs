@@ -9,6 +9,7 @@ pub mod access;
 pub mod metrics;
 pub mod identity;
 pub mod store;
+pub mod uploads;
 pub mod demo;
 pub mod load;
 pub mod chat;

@@ -66,6 +66,7 @@ fn event(seq: i64) -> Event {
         version: 1,
         edited: None,
         deleted: None,
+        attachments: Vec::new(),
     };
     Event { seq: Seq(seq), change: Change::Posted(message) }
 }
@@ -134,6 +135,7 @@ fn draft(slot: u32) -> Draft {
         file_paths: None,
         selected_chat_id: None,
         client_id: None,
+        attachments: Vec::new(),
     };
     let session = SessionKey { hub: 0, slot, generation: 0 };
     let origin = Origin::Session { session, request_id: None, share: Arc::new(Window::default()).take(0) };

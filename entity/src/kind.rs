@@ -64,3 +64,18 @@ pub enum MemberState {
     #[sea_orm(num_value = 3)]
     Banned,
 }
+
+/// Whether an upload's file is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "i16", db_type = "SmallInteger")]
+pub enum UploadState {
+    /// It is being put into the storage; a row that stays so was given up.
+    #[sea_orm(num_value = 1)]
+    Arriving,
+    /// It is there.
+    #[sea_orm(num_value = 2)]
+    Kept,
+    /// It is nobody's any more, and is being taken away.
+    #[sea_orm(num_value = 3)]
+    Gone,
+}

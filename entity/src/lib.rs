@@ -10,7 +10,8 @@ pub mod messages;
 pub mod revocations;
 pub mod support_messages;
 pub mod timestamp;
+pub mod uploads;
 
 pub use ids::{ConversationId, MessageId, Seq, UserId};
-pub use kind::{ConversationKind, EventKind, MemberRole, MemberState};
+pub use kind::{ConversationKind, EventKind, MemberRole, MemberState, UploadState};
 pub use timestamp::Timestamp;

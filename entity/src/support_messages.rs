@@ -36,6 +36,8 @@ pub struct Model {
     pub deleted_at: Option<Timestamp>,
     /// Who deleted it.
     pub deleted_by: Option<UserId>,
+    /// What is told of its attached files, as JSON; null where there are none.
+    pub attachments: Option<String>,
 }
 
 /// No row refers to another by a foreign key: an application that shares the table need not know Natter's.

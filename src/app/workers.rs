@@ -32,6 +32,10 @@ use uuid::Uuid;
 /// How long a client may take for the head of its request.
 const REQUEST_HEAD: Duration = Duration::from_secs(5);
 
+/// How long what a client still sends is read and thrown away after an answer that came before its end, and how long it may take for
+/// the goodbye: a connection that is closed over unread bytes is reset, and the client would never see the answer.
+const LINGER: Duration = Duration::from_secs(2);
+
 /// How long an idle HTTP connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
@@ -84,6 +88,7 @@ impl Workers {
             HttpService::build()
                 .keep_alive(KEEP_ALIVE)
                 .client_request_timeout(REQUEST_HEAD)
+                .client_disconnect_timeout(LINGER)
                 .tcp_nodelay(true)
                 .upgrade(fn_factory(move || upgrades.clone().upgrade_service()))
                 .finish(map_config(requests.app(None), |()| AppConfig::default()))

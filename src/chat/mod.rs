@@ -6,10 +6,12 @@ mod history;
 mod may;
 mod member;
 mod post;
+mod upload;
 
 pub use history::history;
 pub use may::{may, standing};
 pub use member::{Members, members, set_member};
+pub use upload::{absent, linked_upload, upload};
 
 use crate::{
     clock::Clock,

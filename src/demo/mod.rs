@@ -124,6 +124,7 @@ impl Script {
             file_paths: file.map(|number| format!("uploads/{number:016x}.png")),
             selected_chat_id: None,
             client_id: Some(Builder::from_random_bytes(self.rng.u128(..).to_le_bytes()).into_uuid()),
+            attachments: Vec::new(),
         };
         (message, at)
     }

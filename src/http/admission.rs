@@ -3,7 +3,7 @@
 use super::{Site, address::address, identity, problem::Problem};
 use crate::{
     limits::{Exceeded, Limiter, Network},
-    protocol::{Principal, Refusal},
+    protocol::{Principal, Refusal, UserId},
 };
 use actix_web::HttpRequest;
 
@@ -11,13 +11,23 @@ use actix_web::HttpRequest;
 /// users, and is not limited as one of them.
 pub(super) fn admit(request: &HttpRequest, site: &Site) -> Result<Principal, Problem> {
     let limiter: &Limiter = &site.limiter;
-    limiter.from_address(Network::of(address(request, &site.trusted_proxies)))?;
+    admit_anyone(request, site)?;
     let principal = identity::principal(request)?;
     match principal {
         Principal::User(caller) => limiter.by_user(caller.user)?,
         Principal::ServerKey => {}
     }
     Ok(principal)
+}
+
+/// Whether someone may ask who does not say who they are.
+pub(super) fn admit_anyone(request: &HttpRequest, site: &Site) -> Result<(), Problem> {
+    Ok(site.limiter.from_address(Network::of(address(request, &site.trusted_proxies)))?)
+}
+
+/// Whether a user may upload one file more.
+pub(super) fn admit_upload(user: UserId, site: &Site) -> Result<(), Problem> {
+    Ok(site.limiter.upload(user)?)
 }
 
 impl From<Exceeded> for Problem {

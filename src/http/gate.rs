@@ -92,7 +92,10 @@ fn with_cors(mut response: ServiceResponse, origin: Option<HeaderValue>) -> Serv
         (header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"),
         (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE"),
         (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, range"),
-        (header::ACCESS_CONTROL_EXPOSE_HEADERS, "retry-after, ratelimit, ratelimit-policy"),
+        (
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            "retry-after, ratelimit, ratelimit-policy, location, content-range, content-disposition",
+        ),
         (header::ACCESS_CONTROL_MAX_AGE, "600"),
     ];
     if !is_of_the_api(response.request().path()) {

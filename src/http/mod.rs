@@ -6,6 +6,7 @@ mod asyncapi;
 mod body;
 mod connections;
 mod credentials;
+mod download;
 mod explain;
 pub mod gate;
 mod handshake;
@@ -22,6 +23,7 @@ mod revocation;
 mod route;
 mod socket;
 pub mod takeover;
+mod upload;
 
 pub use connections::{Bounds, Connections};
 pub use observe::observe;
@@ -35,6 +37,7 @@ use crate::{
     protocol::Revocations,
     server::Inspect,
     store::{Reader, Store, Writer},
+    uploads::Uploads,
 };
 use actix::Recipient;
 use ipnet::IpNet;
@@ -62,6 +65,8 @@ pub struct Site {
     pub clock: Clock,
     /// How many sockets there are, and may be.
     pub connections: Arc<Connections>,
+    /// Takes files in and hands them out.
+    pub uploads: Arc<Uploads>,
     /// How often clients may do what.
     pub limiter: Arc<Limiter>,
     /// Whose `X-Forwarded-For` is believed.

@@ -1,7 +1,9 @@
 //! Every route, with who may use it. A new one has its line in each of these, or does not compile.
 
-use super::{Site, asyncapi, explain, health, history, members, metrics, observe, page, presence, revocation, socket};
-use crate::{access::Action, protocol::ConversationKind};
+use super::{
+    Site, asyncapi, download, explain, health, history, members, metrics, observe, page, presence, revocation, socket, upload,
+};
+use crate::{access::Action, protocol::ConversationKind, uploads::Rendition};
 use ConversationKind::{Chat, Support};
 use actix_web::{
     HttpRequest, Resource,
@@ -34,6 +36,12 @@ pub enum Route {
     Explain,
     /// Ends a user's sessions and tokens.
     Revoke,
+    /// Uploads a file.
+    Upload,
+    /// A file, or the smaller image of it.
+    Download(Rendition),
+    /// A link to a file that needs nobody to say who they are.
+    Link,
     /// A page of a conversation.
     History(ConversationKind),
     /// A conversation's members.
@@ -55,13 +63,15 @@ pub enum Needs {
     Caller,
     /// An administrator or a server key.
     ToRule,
+    /// Its uploader until a message has it, then whoever may read that. A signed link is enough for the file itself.
+    File,
     /// Whoever may do this in the conversation that the request names.
     To(Action),
 }
 
 impl Route {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::Socket,
         Self::Page,
         Self::Asyncapi,
@@ -71,6 +81,10 @@ impl Route {
         Self::Presence,
         Self::Explain,
         Self::Revoke,
+        Self::Upload,
+        Self::Download(Rendition::File),
+        Self::Download(Rendition::Thumbnail),
+        Self::Link,
         Self::History(Chat),
         Self::History(Support),
         Self::Members(Chat),
@@ -86,8 +100,9 @@ impl Route {
     pub fn needs(self) -> Needs {
         match self {
             Self::Page | Self::Asyncapi | Self::Healthz | Self::Readyz | Self::Metrics => Needs::Nothing,
-            Self::Socket => Needs::User,
+            Self::Socket | Self::Upload => Needs::User,
             Self::Presence => Needs::Caller,
+            Self::Download(_) | Self::Link => Needs::File,
             Self::Explain => Needs::To(Action::Explain),
             Self::Revoke => Needs::ToRule,
             Self::History(_) => Needs::To(Action::Read),
@@ -108,9 +123,11 @@ impl Route {
             | Self::Metrics
             | Self::Presence
             | Self::Explain
+            | Self::Download(_)
+            | Self::Link
             | Self::History(_)
             | Self::Members(_) => Method::GET,
-            Self::Revoke => Method::POST,
+            Self::Revoke | Self::Upload => Method::POST,
             Self::SetMember(_) => Method::PUT,
             Self::RemoveMember(_) => Method::DELETE,
         }
@@ -129,6 +146,10 @@ impl Route {
             Self::Presence => "/api/v1/presence",
             Self::Explain => "/api/v1/explain",
             Self::Revoke => "/api/v1/users/{id}/revoke",
+            Self::Upload => "/api/v1/uploads",
+            Self::Download(Rendition::File) => "/api/v1/uploads/{id}",
+            Self::Download(Rendition::Thumbnail) => "/api/v1/uploads/{id}/thumbnail",
+            Self::Link => "/api/v1/uploads/{id}/link",
             Self::History(Chat) => "/api/v1/chats/{id}/messages",
             Self::History(Support) => "/api/v1/support-chats/{id}/messages",
             Self::Members(Chat) => "/api/v1/chats/{id}/members",
@@ -152,6 +173,11 @@ impl Route {
             Self::Presence => here.guard(asked_so).to(presence::presence),
             Self::Explain => here.guard(asked_so).to(explain::explain),
             Self::Revoke => here.guard(asked_so).to(revocation::revoke),
+            Self::Upload => here.guard(asked_so).to(upload::upload),
+            Self::Download(rendition) => here
+                .guard(get_or_head())
+                .to(move |request: HttpRequest, id: Path<String>, site: Data<Site>| download::file(rendition, request, id, site)),
+            Self::Link => here.guard(asked_so).to(download::link),
             Self::History(kind) => here
                 .guard(asked_so)
                 .to(move |request: HttpRequest, id: Path<String>, site: Data<Site>| history::page(kind, request, id, site)),

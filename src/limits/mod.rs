@@ -1,6 +1,6 @@
 //! How often a client may do what: rates a user, an address and a conversation, shared by all of its connections on all workers.
 //!
-//! A further kind (uploads, say) is a [`Quota`] in [`Quotas`], a [`Rate`] in `Rates`, and a method that takes from it.
+//! A further kind is a [`Quota`] in [`Quotas`], a [`Rate`] in `Rates`, and a method that takes from it.
 
 mod network;
 mod rate;
@@ -23,6 +23,8 @@ pub struct Quotas {
     pub commands: Quota,
     /// Everything that comes from one address.
     pub address: Quota,
+    /// Files that a user uploads.
+    pub uploads: Quota,
     /// Frames of a user that may be refused before the connection is closed.
     pub refusals: Quota,
 }
@@ -52,6 +54,12 @@ impl Quotas {
         Quota { name: "address", per_second, burst, unit: "commands a second from one address" }
     }
 
+    /// A quota of files that one user uploads.
+    #[must_use]
+    pub fn uploads(per_second: NonZeroU32, burst: NonZeroU32) -> Quota {
+        Quota { name: "uploads", per_second, burst, unit: "uploads a second" }
+    }
+
     /// A quota of refused frames of one user.
     #[must_use]
     pub fn refusals(per_second: NonZeroU32, burst: NonZeroU32) -> Quota {
@@ -72,6 +80,7 @@ struct Rates {
     conversation: Rate<Conversation>,
     commands: Rate<UserId>,
     address: Rate<Network>,
+    uploads: Rate<UserId>,
     refusals: Rate<UserId>,
 }
 
@@ -84,6 +93,7 @@ impl Limiter {
             conversation: Rate::new(quotas.conversation),
             commands: Rate::new(quotas.commands),
             address: Rate::new(quotas.address),
+            uploads: Rate::new(quotas.uploads),
             refusals: Rate::new(quotas.refusals),
         });
         Self { rates }
@@ -124,6 +134,14 @@ impl Limiter {
     /// Where it is more than the conversation may have.
     pub fn in_conversation(&self, conversation: Conversation) -> Result<(), Exceeded> {
         self.rates.as_ref().map_or(Ok(()), |rates| rates.conversation.take(&conversation))
+    }
+
+    /// A user uploads a file.
+    ///
+    /// # Errors
+    /// Where the user has uploaded too many.
+    pub fn upload(&self, user: UserId) -> Result<(), Exceeded> {
+        self.rates.as_ref().map_or(Ok(()), |rates| rates.uploads.take(&user))
     }
 
     /// A user's frame was refused.

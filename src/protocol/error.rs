@@ -11,6 +11,8 @@ pub enum ErrorCode {
     UnknownType,
     /// A field is missing, of the wrong type, or outside its limits.
     InvalidField,
+    /// It is larger than may be, or than there is room for.
+    TooLarge,
     /// Who the client is, is missing or invalid.
     Unauthorized,
     /// `sender_id` is not the session's user.
@@ -37,6 +39,7 @@ impl ErrorCode {
             Self::InvalidJson => "invalid_json",
             Self::UnknownType => "unknown_type",
             Self::InvalidField => "invalid_field",
+            Self::TooLarge => "too_large",
             Self::Unauthorized => "unauthorized",
             Self::SenderMismatch => "sender_mismatch",
             Self::Forbidden => "forbidden",

@@ -4,13 +4,16 @@
 //! name its field and its limit.
 
 use super::Refusal;
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 use std::{borrow::Cow, fmt};
 use uuid::Uuid;
 
 /// The largest id on the wire: what a JavaScript number holds exactly.
 pub const MAX_ID: i64 = (1 << 53) - 1;
+
+/// More items than the list of any command has; what comes after them is read and dropped.
+const MAX_ITEMS: usize = 256;
 
 const REPEATED_KEY: &str = "a key stands there twice";
 const TOO_MANY_KEYS: &str = "there are more than 64 keys";
@@ -24,7 +27,9 @@ enum Value<'a> {
     Null,
     Integer(i64),
     Text(Cow<'a, str>),
-    /// A boolean, a list, an object, or a number that is no 64-bit integer: no field of any command is one of these.
+    /// A list of at most [`MAX_ITEMS`], none of them a list.
+    List(Vec<Value<'a>>),
+    /// A boolean, a longer list, an object, or a number that is no 64-bit integer: no field of any command is one of these.
     Other,
 }
 
@@ -100,6 +105,32 @@ impl<'a> Fields<'a> {
             Some(_) => Err(Refusal::field(name, format!("{name} must be a UUID, as a string"))),
         }
     }
+
+    /// A list of at most `max` UUIDs, none of them twice; absent and null are an empty one.
+    pub(crate) fn uuids(&self, name: &'static str, max: usize) -> Result<Vec<Uuid>, Refusal> {
+        let Some(value) = self.get(name) else { return Ok(Vec::new()) };
+        let mut uuids = Vec::new();
+        if let Value::List(items) = value {
+            uuids.extend(items.iter().map_while(Value::uuid));
+            if uuids.len() == items.len() && uuids.len() <= max && is_without_repetition(&uuids) {
+                return Ok(uuids);
+            }
+        }
+        Err(Refusal::field(name, format!("{name} must be a list of at most {max} UUIDs, as strings, none of them twice")))
+    }
+}
+
+impl Value<'_> {
+    fn uuid(&self) -> Option<Uuid> {
+        match self {
+            Self::Text(text) => Uuid::try_parse(text).ok(),
+            Self::Null | Self::Integer(_) | Self::List(_) | Self::Other => None,
+        }
+    }
+}
+
+fn is_without_repetition(uuids: &[Uuid]) -> bool {
+    uuids.iter().enumerate().all(|(at, uuid)| !uuids[..at].contains(uuid))
 }
 
 /// An id as a path or a query parameter has it: decimal digits.
@@ -150,18 +181,31 @@ impl<'de> Deserialize<'de> for Key<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
             Value::Text(text) => Ok(Self(text)),
-            Value::Null | Value::Integer(_) | Value::Other => Err(D::Error::custom("a key must be a string")),
+            Value::Null | Value::Integer(_) | Value::List(_) | Value::Other => Err(D::Error::custom("a key must be a string")),
         }
     }
 }
 
 impl<'de> Deserialize<'de> for Value<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
+        deserializer.deserialize_any(ValueVisitor { in_list: false })
     }
 }
 
-struct ValueVisitor;
+/// An item of a list. What is nested deeper is passed over, however deep it is.
+struct Item;
+
+impl<'de> DeserializeSeed<'de> for Item {
+    type Value = Value<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(ValueVisitor { in_list: true })
+    }
+}
+
+struct ValueVisitor {
+    in_list: bool,
+}
 
 impl<'de> Visitor<'de> for ValueVisitor {
     type Value = Value<'de>;
@@ -199,8 +243,16 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Value::Other)
+        let mut items = Vec::new();
+        while !self.in_list && items.len() < MAX_ITEMS {
+            let Some(item) = list.next_element_seed(Item)? else { return Ok(Value::List(items)) };
+            items.push(item);
+        }
+        let mut is_longer = self.in_list;
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            is_longer = true;
+        }
+        Ok(if is_longer { Value::Other } else { Value::List(items) })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {

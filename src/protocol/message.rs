@@ -1,6 +1,6 @@
 //! A stored message, of either kind, and how it stands on the wire.
 
-use super::{Conversation, Dialect, conversation::id_field, post::written_length};
+use super::{Attachment, Conversation, Dialect, attachment::Told, conversation::id_field, post::written_length};
 use entity::{ConversationId, ConversationKind, MessageId, Timestamp, UserId};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use uuid::Uuid;
@@ -32,14 +32,17 @@ pub struct Message {
     pub edited: Option<(Timestamp, UserId)>,
     /// When it was deleted, and by whom; its content and files are gone then.
     pub deleted: Option<(Timestamp, UserId)>,
+    /// The files that were uploaded for it.
+    pub attachments: Vec<Attachment>,
 }
 
 impl Message {
     /// Roughly the bytes that it takes on the wire, without those that every message takes.
     #[must_use]
     pub fn weight(&self) -> usize {
-        let Self { content, file_type, file_paths, .. } = self;
-        [Some(content), file_type.as_ref(), file_paths.as_ref()].into_iter().flatten().map(|text| written_length(text)).sum()
+        let Self { content, file_type, file_paths, attachments, .. } = self;
+        let texts = [Some(content), file_type.as_ref(), file_paths.as_ref()].into_iter().flatten();
+        texts.map(|text| written_length(text)).sum::<usize>() + attachments.iter().map(Attachment::weight).sum::<usize>()
     }
 }
 
@@ -70,6 +73,9 @@ impl Serialize for MessagePayload<'_> {
             Dialect::NatterV1 => {
                 if let Some(client_id) = client_id {
                     map.serialize_entry("client_id", client_id)?;
+                }
+                if !self.message.attachments.is_empty() {
+                    map.serialize_entry("attachments", &self.message.attachments.iter().map(Told).collect::<Vec<_>>())?;
                 }
                 map.serialize_entry("version", &self.message.version)?;
                 if let Some((at, _)) = self.message.edited {

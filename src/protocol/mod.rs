@@ -1,6 +1,7 @@
 //! The ground that everything else stands on: what travels over the wire, as types, with no input or output of its own.
 
 pub mod answer;
+pub mod attachment;
 pub mod audience;
 pub mod caller;
 pub mod close;
@@ -27,6 +28,7 @@ pub mod window;
 pub mod welcome;
 
 pub use answer::{Ack, Answer, Origin};
+pub use attachment::Attachment;
 pub use audience::Audience;
 pub use caller::{Caller, Principal, Role};
 pub use close::CloseCode;

@@ -37,6 +37,7 @@ fn fault(refusal: &Refusal) -> (HandshakeFault, CloseCode) {
         ErrorCode::InvalidJson
         | ErrorCode::UnknownType
         | ErrorCode::InvalidField
+        | ErrorCode::TooLarge
         | ErrorCode::Forbidden
         | ErrorCode::NotFound
         | ErrorCode::Conflict

@@ -48,6 +48,10 @@ impl FromStr for AuthMode {
 pub struct Secret(String);
 
 impl Secret {
+    pub(super) fn new(text: String) -> Self {
+        Self(text)
+    }
+
     /// Below this, in bytes, whoever has a token can find the secret by trying (RFC 7518, section 3.2).
     const SAFE_BYTES: usize = 32;
 

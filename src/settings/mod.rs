@@ -11,6 +11,7 @@ mod production;
 mod resume;
 mod server;
 mod source;
+mod uploads;
 
 pub use access::AccessSettings;
 pub use api::Api;
@@ -23,6 +24,7 @@ pub use production::{CHECKS, Check, Verdict};
 pub use resume::Resume;
 pub use server::ServerSettings;
 pub use source::{Fault, Overrides};
+pub use uploads::UploadSettings;
 
 use source::{Source, quoted};
 use std::{collections::BTreeMap, fmt::Write};
@@ -42,6 +44,8 @@ pub struct Settings {
     pub access: AccessSettings,
     /// `[limits]`
     pub limits: LimitSettings,
+    /// `[uploads]`
+    pub uploads: UploadSettings,
     /// `[resume]`
     pub resume: Resume,
     /// `[log]`
@@ -73,12 +77,13 @@ impl Settings {
                 "must be at most a quarter of limits.outbox_bytes: a commit reaches a client as one piece",
             );
         }
+        let uploads = UploadSettings::read(&mut source, &database.url);
         let resume = Resume::read(&mut source);
         let log = LogSettings::read(&mut source);
         let logging = Logging::read(&mut source);
         let effective = source.effective();
         let origins = source.finish()?;
-        Ok(Self { server, database, auth, api, access, limits, resume, log, logging, effective, origins })
+        Ok(Self { server, database, auth, api, access, limits, uploads, resume, log, logging, effective, origins })
     }
 
     /// The settings in force as a TOML document, with secrets masked.
@@ -104,7 +109,7 @@ impl Settings {
     fn shown(&self, key: &str, value: &str) -> String {
         match key {
             "database.url" => quoted(&self.database.url.to_string()),
-            "auth.hs256_secret" if value != "\"\"" => "\"***\"".to_owned(),
+            "auth.hs256_secret" | "uploads.link_secret" if value != "\"\"" => "\"***\"".to_owned(),
             "api.keys" if value != "[]" => "[\"***\"]".to_owned(),
             _ => value.to_owned(),
         }

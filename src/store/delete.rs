@@ -1,7 +1,7 @@
 //! Deleting: a tombstone stays in the row's place. What the message said goes from every table.
 
 use super::{
-    StoreError,
+    StoreError, attach,
     change::{Wish, changed, message_for, refused},
     memberships::View,
     table::{self, with_table},
@@ -33,6 +33,7 @@ pub(super) async fn delete(
         .filter(message_versions::Column::MessageId.eq(message_id))
         .exec(tx)
         .await?;
+    attach::detach(tx, &message.attachments).await?;
     let version = message.version + 1;
     let deleted = Deleted { conversation, message_id, version, at, by: by.user };
     with_table!(conversation.kind, Table => table::delete::<Table>(tx, &deleted).await?);

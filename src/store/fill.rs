@@ -7,7 +7,7 @@ use super::{
     delete, edit,
     log::append,
     memberships::{Memberships, View},
-    post,
+    post::{self, Fresh},
     table::{MessageTable, with_table},
 };
 use crate::{
@@ -77,8 +77,8 @@ impl Filler {
     /// Where the database fails: then nothing of it is stored.
     pub async fn store(&self, posts: &[(NewMessage, Timestamp)], amendments: &[Amendment]) -> Result<Vec<Message>, StoreError> {
         let tx = begin(&self.db).await?;
-        let posts: Vec<(&NewMessage, Timestamp)> = posts.iter().map(|(message, at)| (message, *at)).collect();
-        let stored = post::store(&tx, &posts).await?;
+        let fresh = posts.iter().map(|(message, at)| Fresh { message, attachments: Vec::new(), at: *at });
+        let stored = post::store(&tx, &fresh.collect::<Vec<_>>()).await?;
         let messages: Vec<Message> = stored.iter().map(|stored| stored.message.clone()).collect();
         // Nobody belongs anywhere yet: all of it is open.
         let memberships = Memberships::new(Unlisted::Open, Arc::new(Limiter::new(None)));

@@ -1,5 +1,6 @@
 //! Persistence: the only place that names `sea_orm`. Writes go through one ordered lane, reads run beside it.
 
+mod attach;
 pub mod backup;
 mod batch;
 mod bulk;
@@ -30,6 +31,7 @@ mod retention;
 mod revocation;
 mod seam;
 mod table;
+mod uploads;
 mod url;
 mod writer;
 
@@ -42,5 +44,6 @@ pub use lane::Lane;
 pub use log::Head;
 pub use reader::Reader;
 pub use retention::Retention;
+pub use uploads::{NoRoom, Upload, UploadList};
 pub use url::DatabaseUrl;
 pub use writer::{QueueBounds, Writer};

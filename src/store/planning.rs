@@ -32,7 +32,16 @@ fn draft(number: u32, kind: ConversationKind, what: char, content: usize) -> Dra
         'p' => {
             let (file_type, file_paths, selected_chat_id, client_id) = (None, None, None, None);
             let sender_id = user;
-            let message = NewMessage { conversation, sender_id, content, file_type, file_paths, selected_chat_id, client_id };
+            let message = NewMessage {
+                conversation,
+                sender_id,
+                content,
+                file_type,
+                file_paths,
+                selected_chat_id,
+                client_id,
+                attachments: Vec::new(),
+            };
             Intent::Post(by, message)
         }
         'e' => Intent::Edit(by, EditMessage { conversation, message_id, content }),

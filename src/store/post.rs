@@ -1,7 +1,9 @@
 //! Storing new messages: each once, however often it is sent.
 
 use super::{
-    StoreError, ids, log, member,
+    StoreError,
+    attach::{self, Offers, Unattachable},
+    ids, log, member,
     memberships::View,
     table::{self, MessageTable, Stored, with_table},
 };
@@ -9,8 +11,8 @@ use crate::{
     access::{Action, Denial, Standing, policy::NO_CONVERSATION},
     limits::Exceeded,
     protocol::{
-        Ack, Addressed, Answer, Caller, Change, Committed, ConversationKind, Event, Message, MessageId, Origin, Refusal, Seq,
-        Timestamp, UserId, answer::Acked, post::NewMessage,
+        Ack, Addressed, Answer, Attachment, Caller, Change, Committed, ConversationKind, Event, Message, MessageId, Origin,
+        Refusal, Seq, Timestamp, UserId, answer::Acked, attachment, post::NewMessage,
     },
 };
 use sea_orm::ConnectionTrait;
@@ -42,14 +44,13 @@ pub(super) async fn post(
 ) -> Result<Committed, StoreError> {
     let mut firsts = stored_before(tx, postings).await?;
     view.load(tx, postings.iter().map(|posting| posting.message.conversation)).await?;
-    let mut events = claim(tx, view, postings, &firsts, now).await?;
-    let fates = sort_out(postings, &firsts, view)?;
-    let fresh = postings.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Fresh);
-    let fresh: Vec<(&NewMessage, Timestamp)> = fresh.map(|(posting, _)| (posting.message, now)).collect();
+    let offers = Offers::read(tx, postings).await?;
+    let Sorted { fates, fresh, mut events } = sort_out(tx, view, postings, &firsts, offers, now).await?;
     let stored = store(tx, &fresh).await?;
-    for (stored, (message, _)) in stored.iter().zip(&fresh) {
+    for (stored, Fresh { message, .. }) in stored.iter().zip(&fresh) {
         key(message).map(|key| firsts.insert(key, First::of(stored)));
     }
+    attach::attach(tx, &stored).await?;
     let answers = answers(postings, &fates, &stored, &firsts);
     let posted = stored.into_iter().filter_map(|stored| addressed(stored, view)).collect::<Result<Vec<_>, _>>()?;
     log::append(tx, &posted).await?;
@@ -57,24 +58,12 @@ pub(super) async fn post(
     Ok(Committed { events, answers })
 }
 
-/// Has support chats that nobody wrote to become those of their first writers, where they are closed otherwise.
-async fn claim(
-    tx: &impl ConnectionTrait,
-    view: &mut View<'_>,
-    postings: &[Posting<'_>],
-    stored_before: &HashMap<Key, First>,
-    now: Timestamp,
-) -> Result<Vec<Addressed>, StoreError> {
-    let mut events = Vec::new();
-    let mut in_this_batch = HashSet::new();
-    for Posting { by, message, .. } in postings {
-        let repeated = key(message).is_some_and(|key| stored_before.contains_key(&key) || !in_this_batch.insert(key));
-        let may = view.allows(*by, Action::Post, message.conversation)?.is_ok();
-        if !repeated && may && view.standing(*by, message.conversation)? == Standing::Unclaimed {
-            events.push(member::claim(tx, view, message.conversation, by.user, now).await?);
-        }
-    }
-    Ok(events)
+/// A message that is to be stored.
+#[derive(Clone, Debug)]
+pub(super) struct Fresh<'a> {
+    pub(super) message: &'a NewMessage,
+    pub(super) attachments: Vec<Attachment>,
+    pub(super) at: Timestamp,
 }
 
 /// The message that a key was first used for.
@@ -122,37 +111,86 @@ enum Fate {
     Denied(Denial),
     /// It is one too many for its conversation.
     TooMany(Exceeded),
+    /// It brings an upload that can't be its own.
+    Unattachable(Unattachable),
 }
 
-fn sort_out(postings: &[Posting<'_>], stored_before: &HashMap<Key, First>, view: &View<'_>) -> Result<Vec<Fate>, StoreError> {
+/// What becomes of each message, those that are to be stored, and the events that come before theirs.
+#[derive(Debug, Default)]
+struct Sorted<'a> {
+    fates: Vec<Fate>,
+    fresh: Vec<Fresh<'a>>,
+    events: Vec<Addressed>,
+}
+
+/// Decides in the order of arrival. A support chat that nobody wrote to becomes that of its first writer, where it is closed otherwise.
+async fn sort_out<'a>(
+    tx: &impl ConnectionTrait,
+    view: &mut View<'_>,
+    postings: &[Posting<'a>],
+    stored_before: &HashMap<Key, First>,
+    mut offers: Offers,
+    at: Timestamp,
+) -> Result<Sorted<'a>, StoreError> {
+    let mut sorted = Sorted::default();
     let mut in_this_batch = HashSet::new();
-    let fate = |Posting { by, message, .. }: &Posting<'_>| {
+    for Posting { by, message, .. } in postings {
         let key = key(message);
-        if let Some(key) = key.filter(|key| stored_before.contains_key(key) || in_this_batch.contains(key)) {
-            return Ok(Fate::Repeated(key));
-        }
-        if let Err(denial) = view.allows(*by, Action::Post, message.conversation)? {
-            return Ok(Fate::Denied(denial));
-        }
-        if let Err(exceeded) = view.admits(message.conversation) {
-            return Ok(Fate::TooMany(exceeded));
-        }
-        in_this_batch.extend(key);
-        Ok(Fate::Fresh)
-    };
-    postings.iter().map(fate).collect()
+        let repeated = key.filter(|key| stored_before.contains_key(key) || in_this_batch.contains(key));
+        let fate = match repeated {
+            Some(key) => Fate::Repeated(key),
+            None => match admitted(view, *by, message, &mut offers)? {
+                Ok(attachments) => {
+                    if view.standing(*by, message.conversation)? == Standing::Unclaimed {
+                        sorted.events.push(member::claim(tx, view, message.conversation, by.user, at).await?);
+                    }
+                    // Where the application had written to it before, it is another's now.
+                    match view.allows(*by, Action::Post, message.conversation)? {
+                        Ok(()) => {
+                            in_this_batch.extend(key);
+                            sorted.fresh.push(Fresh { message, attachments, at });
+                            Fate::Fresh
+                        }
+                        Err(denial) => Fate::Denied(denial),
+                    }
+                }
+                Err(fate) => fate,
+            },
+        };
+        sorted.fates.push(fate);
+    }
+    Ok(sorted)
+}
+
+/// The uploads that a message brings, where it may be posted.
+fn admitted(
+    view: &View<'_>,
+    by: Caller,
+    message: &NewMessage,
+    offers: &mut Offers,
+) -> Result<Result<Vec<Attachment>, Fate>, StoreError> {
+    if let Err(denial) = view.allows(by, Action::Post, message.conversation)? {
+        return Ok(Err(Fate::Denied(denial)));
+    }
+    if let Err(exceeded) = view.admits(message.conversation) {
+        return Ok(Err(Fate::TooMany(exceeded)));
+    }
+    if message.attachments.is_empty() {
+        return Ok(Ok(Vec::new()));
+    }
+    Ok(offers.take(message).map_err(Fate::Unattachable))
 }
 
 /// Gives each message its id and its place in the log, and writes both tables.
-pub(super) async fn store(tx: &impl ConnectionTrait, fresh: &[(&NewMessage, Timestamp)]) -> Result<Vec<Stored>, StoreError> {
+pub(super) async fn store(tx: &impl ConnectionTrait, fresh: &[Fresh<'_>]) -> Result<Vec<Stored>, StoreError> {
     if fresh.is_empty() {
         return Ok(Vec::new());
     }
-    let chats = fresh.iter().filter(|(message, _)| message.conversation.kind == ConversationKind::Chat).count();
+    let chats = fresh.iter().filter(|fresh| fresh.message.conversation.kind == ConversationKind::Chat).count();
     let mut places = ids::reserve(tx, chats, fresh.len() - chats).await?;
-    let with_ids = fresh.iter().zip(places.first.0..).map(|((message, at), seq)| {
-        let id = places.next_id(message.conversation.kind)?;
-        Ok(Stored { message: row(message, id, *at), seq: Some(Seq(seq)) })
+    let with_ids = fresh.iter().zip(places.first.0..).map(|(fresh, seq)| {
+        let id = places.next_id(fresh.message.conversation.kind)?;
+        Ok(Stored { message: row(fresh, id), seq: Some(Seq(seq)) })
     });
     let stored = with_ids.collect::<Result<Vec<Stored>, StoreError>>()?;
     for kind in [ConversationKind::Chat, ConversationKind::Support] {
@@ -169,21 +207,26 @@ pub(super) fn addressed(Stored { message, seq }: Stored, view: &View<'_>) -> Opt
     Some(audience.map(|audience| Addressed { event: Event { seq, change: Change::Posted(message) }, audience }))
 }
 
-fn row(message: &NewMessage, id: MessageId, now: Timestamp) -> Message {
-    let NewMessage { conversation, sender_id, content, file_type, file_paths, selected_chat_id, client_id } = message.clone();
+/// A classic client is told of uploads by their paths, unless the sender has named files itself.
+fn row(Fresh { message, attachments, at }: &Fresh<'_>, id: MessageId) -> Message {
+    let NewMessage { conversation, sender_id, content, file_type, file_paths, selected_chat_id, client_id, .. } =
+        (*message).clone();
+    let (first_type, paths) =
+        (|| attachments.first().map(|first| first.media_type.clone()), || attachment::file_paths(attachments));
     Message {
         id,
         conversation,
         sender_id,
         content,
-        file_type,
-        file_paths,
+        file_type: file_type.or_else(first_type),
+        file_paths: file_paths.or_else(paths),
         selected_chat_id,
-        created_at: now,
+        created_at: *at,
         client_id,
         version: 1,
         edited: None,
         deleted: None,
+        attachments: attachments.clone(),
     }
 }
 
@@ -197,6 +240,7 @@ fn answers(postings: &[Posting<'_>], fates: &[Fate], stored: &[Stored], firsts: 
             Fate::Repeated(key) => Ok(firsts.get(key).copied()),
             Fate::Denied(denial) => Err(denial.refusal(NO_CONVERSATION)),
             Fate::TooMany(exceeded) => Err(Refusal::from(*exceeded)),
+            Fate::Unattachable(why) => Err(why.refusal()),
         };
         let first = match first {
             Ok(first) => first,

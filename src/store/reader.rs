@@ -25,7 +25,7 @@ const AT_ONCE: u64 = 64;
 /// The pool of connections that read.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    pool: DatabaseConnection,
+    pub(super) pool: DatabaseConnection,
     /// What conversations without members are.
     unlisted: Unlisted,
 }

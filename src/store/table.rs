@@ -6,7 +6,9 @@ use super::{
     batch::{bucketed, padded},
     bulk::Insertion,
 };
-use crate::protocol::{Conversation, ConversationId, ConversationKind, Message, MessageId, Seq, delete::Deleted, edit::Edited};
+use crate::protocol::{
+    Conversation, ConversationId, ConversationKind, Message, MessageId, Seq, attachment, delete::Deleted, edit::Edited,
+};
 use entity::{messages, support_messages};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
@@ -76,6 +78,7 @@ impl MessageTable for messages::Entity {
         edited_by: messages::Column::EditedBy,
         deleted_at: messages::Column::DeletedAt,
         deleted_by: messages::Column::DeletedBy,
+        attachments: messages::Column::Attachments,
     };
 
     fn row(Stored { message, seq }: &Stored) -> messages::ActiveModel {
@@ -108,6 +111,7 @@ impl MessageTable for messages::Entity {
             version: row.version.unwrap_or(1),
             edited: row.edited_at.zip(row.edited_by),
             deleted: row.deleted_at.zip(row.deleted_by),
+            attachments: row.attachments.as_deref().map_or_else(Vec::new, attachment::from_json),
         };
         Stored { message, seq: row.seq }
     }
@@ -132,6 +136,7 @@ impl MessageTable for support_messages::Entity {
         edited_by: support_messages::Column::EditedBy,
         deleted_at: support_messages::Column::DeletedAt,
         deleted_by: support_messages::Column::DeletedBy,
+        attachments: support_messages::Column::Attachments,
     };
 
     fn row(Stored { message, seq }: &Stored) -> support_messages::ActiveModel {
@@ -163,6 +168,7 @@ impl MessageTable for support_messages::Entity {
             version: row.version.unwrap_or(1),
             edited: row.edited_at.zip(row.edited_by),
             deleted: row.deleted_at.zip(row.deleted_by),
+            attachments: row.attachments.as_deref().map_or_else(Vec::new, attachment::from_json),
         };
         Stored { message, seq: row.seq }
     }
@@ -183,11 +189,12 @@ pub(super) struct Changing<C> {
     edited_by: C,
     deleted_at: C,
     deleted_by: C,
+    attachments: C,
 }
 
 fn insertion<T: MessageTable>() -> Insertion<T> {
-    let Changing { version, edited_at, edited_by, deleted_at, deleted_by, .. } = T::CHANGING;
-    Insertion::without(&[version, edited_at, edited_by, deleted_at, deleted_by])
+    let Changing { version, edited_at, edited_by, deleted_at, deleted_by, attachments, .. } = T::CHANGING;
+    Insertion::without(&[version, edited_at, edited_by, deleted_at, deleted_by, attachments])
 }
 
 /// The messages that carry one of these idempotency keys, whoever sent them.
@@ -230,13 +237,24 @@ pub(super) async fn edit<T: MessageTable>(tx: &impl ConnectionTrait, edited: &Ed
     Ok(())
 }
 
+/// Has the row of a message tell of its files: few have any, so the column is no part of the insertion.
+pub(super) async fn attach<T: MessageTable>(tx: &impl ConnectionTrait, message: &Message) -> Result<(), StoreError> {
+    T::update_many()
+        .col_expr(T::CHANGING.attachments, Expr::value(attachment::to_json(&message.attachments)))
+        .filter(T::ID.eq(message.id))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
 /// Makes a message a tombstone.
 pub(super) async fn delete<T: MessageTable>(tx: &impl ConnectionTrait, deleted: &Deleted) -> Result<(), StoreError> {
-    let Changing { content, file_type, file_paths, version, deleted_at, deleted_by, .. } = T::CHANGING;
+    let Changing { content, file_type, file_paths, version, deleted_at, deleted_by, attachments, .. } = T::CHANGING;
     T::update_many()
         .col_expr(content, Expr::value(""))
         .col_expr(file_type, Expr::value(None::<String>))
         .col_expr(file_paths, Expr::value(None::<String>))
+        .col_expr(attachments, Expr::value(None::<String>))
         .col_expr(version, Expr::value(deleted.version))
         .col_expr(deleted_at, Expr::value(deleted.at))
         .col_expr(deleted_by, Expr::value(deleted.by))

@@ -4,8 +4,10 @@
 use crate::harness::{
     Backend, Client, Kind, Server, TestDatabase, new_message,
     server::{KEY, Start},
+    upload::picture,
 };
 use entity::ConversationKind;
+use image::ImageFormat;
 use natter::{
     http::Route,
     protocol::{
@@ -23,7 +25,7 @@ const CALLERS: [&str; 11] =
 
 /// `ok`: it is done. `no`: `forbidden`. `nf`: `not_found`. `who`: `unauthorized`. `-`: there is no such way to ask.
 #[rustfmt::skip]
-const TABLE: [(&str, &str, &str); 17] = [
+const TABLE: [(&str, &str, &str); 19] = [
     //                  owner member reader muted ex-member stranger banned agent admin nobody key
     ("post",           "ok    ok     no     no    nf        nf       nf     nf    nf    who    -",
                        "ok    ok     no     no    nf        nf       nf     ok    ok    who    -"),
@@ -55,6 +57,10 @@ const TABLE: [(&str, &str, &str); 17] = [
                        "ok    ok     ok     ok    ok        ok       ok     ok    ok    who    ok"),
     ("POST revoke",    "no    no     no     no    no        no       no     no    ok    who    ok",
                        "no    no     no     no    no        no       no     no    ok    who    ok"),
+    ("POST upload",    "ok    ok     ok     ok    ok        ok       ok     ok    ok    who    who",
+                       "ok    ok     ok     ok    ok        ok       ok     ok    ok    who    who"),
+    ("GET upload",     "ok    ok     ok     ok    nf        nf       nf     nf    nf    who    ok",
+                       "ok    ok     ok     ok    nf        nf       nf     ok    ok    who    ok"),
     ("open to all",    "ok    ok     ok     ok    ok        ok       ok     ok    ok    ok     ok",
                        "ok    ok     ok     ok    ok        ok       ok     ok    ok    ok     ok"),
     ("connect",        "ok    ok     ok     ok    ok        ok       ok     ok    ok    who    who",
@@ -91,6 +97,8 @@ fn row_of(route: Route) -> &'static str {
         Route::Presence => "GET presence",
         Route::Explain => "GET explain",
         Route::Revoke => "POST revoke",
+        Route::Upload => "POST upload",
+        Route::Download(_) | Route::Link => "GET upload",
         Route::History(_) => "GET messages",
         Route::Members(_) => "GET members",
         Route::SetMember(_) => "PUT member",
@@ -109,7 +117,10 @@ fn concerns(route: Route, kind: Kind) -> bool {
         | Route::Metrics
         | Route::Presence
         | Route::Explain
-        | Route::Revoke => true,
+        | Route::Revoke
+        | Route::Upload
+        | Route::Download(_)
+        | Route::Link => true,
         Route::History(of) | Route::Members(of) | Route::SetMember(of) | Route::RemoveMember(of) => {
             (of == ConversationKind::Chat) == (kind == Kind::Chat)
         }
@@ -187,7 +198,7 @@ fn outcome(answer: &Value) -> &'static str {
 
 fn outcome_of_status(status: u16) -> &'static str {
     match status {
-        200 => "ok",
+        200 | 201 => "ok",
         401 => "who",
         403 => "no",
         404 => "nf",
@@ -256,16 +267,24 @@ async fn every_route_is_for_whom_the_table_says(
     let database = TestDatabase::new(backend).await;
     let server = world(&database, kind).await;
     let field = if kind == Kind::Chat { "chat" } else { "support_chat" };
+    let upload = posted_upload(&server, kind).await;
     for route in Route::ALL.into_iter().filter(|route| concerns(*route, kind) && *route != Route::Socket) {
         for (at, caller) in CALLERS.into_iter().enumerate() {
             let ask = async |conversation: i64| {
-                let path = route.path().replace("{id}", &conversation.to_string()).replace("{user_id}", "50");
+                let id = match route {
+                    Route::Download(_) | Route::Link if conversation == 1 => upload.clone(),
+                    _ => conversation.to_string(),
+                };
+                let path = route.path().replace("{id}", &id).replace("{user_id}", "50");
                 let who = match caller {
                     "nobody" | "key" => String::new(),
                     _ => format!("&userId={}&role={}", at + 1, role(caller)),
                 };
                 let path = format!("{path}?{field}={conversation}&user=2&action=read{who}");
                 let key = (caller == "key").then_some(KEY);
+                if route == Route::Upload {
+                    return (server.upload_as(&path, key).await, Value::Null);
+                }
                 server.ask(route.method().as_str(), &path, key, Some(json!({ "role": "member" }))).await
             };
             let (status, body) = ask(1).await;
@@ -275,6 +294,16 @@ async fn every_route_is_for_whom_the_table_says(
             }
         }
     }
+}
+
+/// An upload that a member has posted to conversation 1.
+async fn posted_upload(server: &Server, kind: Kind) -> String {
+    let upload = server.uploaded(2, "a.png", &picture(10, 10, ImageFormat::Png)).await["id"].clone();
+    let mut message = new_message(kind, 1, 2, "");
+    message["attachments"] = json!([upload]);
+    let (mut member, _) = Client::natter_v1(server, 2).await;
+    assert_eq!(member.request(message).await["type"], "ACK");
+    upload.as_str().expect("an id").to_owned()
 }
 
 /// Live, and after coming back; and who is nobody gets no session at all.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The modules in the order of dependency, with those each may use beside itself.
-const MAY_USE: [(&str, &[&str]); 17] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("clock", &["protocol"]),
     ("logging", &[]),
     ("protocol", &[]),
@@ -12,19 +12,20 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     ("access", &["protocol"]),
     ("identity", &["clock", "protocol"]),
     ("store", &["clock", "protocol", "metrics", "limits", "access"]),
+    ("uploads", &["clock", "protocol", "store"]),
     ("demo", &["clock", "protocol", "store"]),
     ("load", &["clock", "identity", "protocol"]),
     ("chat", &["clock", "protocol", "metrics", "access", "store"]),
     ("delivery", &["clock", "protocol", "metrics"]),
     ("session", &["protocol", "metrics", "limits", "delivery"]),
     ("server", &["protocol", "metrics", "chat", "delivery", "session"]),
-    ("http", &["clock", "identity", "protocol", "metrics", "limits", "access", "store", "chat", "server", "session"]),
-    ("settings", &["identity", "protocol", "limits", "access", "store"]),
+    ("http", &["clock", "identity", "protocol", "metrics", "limits", "access", "store", "uploads", "chat", "server", "session"]),
+    ("settings", &["identity", "protocol", "limits", "access", "store", "uploads"]),
     (
         "app",
         &[
-            "clock", "identity", "protocol", "limits", "access", "store", "chat", "delivery", "session", "server", "http",
-            "settings",
+            "clock", "identity", "protocol", "limits", "access", "store", "uploads", "chat", "delivery", "session", "server",
+            "http", "settings",
         ],
     ),
 ];

@@ -48,6 +48,7 @@ fn message(frame: &Value) -> Message {
         version: 1,
         edited: None,
         deleted: None,
+        attachments: Vec::new(),
     }
 }
 
@@ -80,6 +81,7 @@ fn posted(kind: ConversationKind, client_id: Option<Uuid>) -> Event {
         version: 1,
         edited: None,
         deleted: None,
+        attachments: Vec::new(),
     };
     Event { seq: Seq(9_042), change: Change::Posted(message) }
 }

@@ -47,4 +47,9 @@ mod seed_client;
 mod settings;
 mod shutdown;
 mod slow_reader;
+mod uploads;
+mod uploads_hostile;
+mod uploads_http;
+#[cfg(feature = "s3")]
+mod uploads_s3;
 mod websocket;

@@ -118,6 +118,7 @@ fn posted(seq: i64) -> Addressed {
         client_id: None,
         edited: None,
         deleted: None,
+        attachments: Vec::new(),
     };
     Addressed { event: Event { seq: Seq(seq), change: Change::Posted(message) }, audience: Audience::Everyone }
 }

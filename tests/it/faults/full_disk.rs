@@ -4,7 +4,10 @@ use super::{Place, ready};
 use crate::harness::{
     Backend, Client, Crowd, PATIENCE, PostgresServer, Server, TestDatabase,
     checker::{Figures, check},
+    server::Start,
+    upload::picture,
 };
+use image::ImageFormat;
 use serde_json::json;
 use std::{
     fs::File,
@@ -89,6 +92,30 @@ async fn a_full_disk_under_postgres_is_told_and_heals_without_a_restart() {
     let postgres = PostgresServer::start_in(folder).await;
     let database = TestDatabase::of(&postgres);
     fill_and_free(&disk, &database).await;
+}
+
+/// The database has a disk of its own.
+#[tokio::test]
+async fn a_full_disk_under_uploads_is_told_leaves_nothing_and_heals_without_a_restart() {
+    if !is_root() {
+        return run_as_root("faults::full_disk::a_full_disk_under_uploads_is_told_leaves_nothing_and_heals_without_a_restart");
+    }
+    let (database, folder) = (TestDatabase::new(Backend::Sqlite).await, tempfile::tempdir().expect("a temporary folder"));
+    let disk = SmallDisk::mounted_on(folder.path(), "8m");
+    let start = Start::on(&database).unlimited().env("NATTER_UPLOADS__DIR", folder.path().to_str().expect("text"));
+    let server = start.listening().await;
+    let picture = picture(1_000, 1_000, ImageFormat::Png);
+    for (name, content) in [("a.txt", b"x".repeat(1_000_000)), ("a.png", picture)] {
+        server.uploaded(1, name, &content).await;
+        disk.fill();
+        let (status, body) = server.upload(1, name, &content).await;
+        assert_eq!((status, body["error"]["code"].as_str()), (507, Some("unavailable")), "{body}");
+        assert!(server.is_alive().await);
+        disk.free();
+        server.uploaded(1, name, &content).await;
+    }
+    let files = std::fs::read_dir(folder.path()).expect("the folder").count();
+    assert_eq!((files, database.number("SELECT count(*) FROM uploads").await), (6, 4), "two texts, two pictures, two thumbnails");
 }
 
 /// The whole course, under a load of 200 messages a second.

@@ -15,6 +15,7 @@ pub(crate) mod scrape;
 pub(crate) mod server;
 pub(crate) mod strace;
 pub(crate) mod tokens;
+pub(crate) mod upload;
 mod visibility;
 pub(crate) mod web_server;
 
