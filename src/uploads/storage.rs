@@ -8,9 +8,10 @@ use object_store::{
 };
 use std::{
     fmt,
-    fs::{self, File},
+    fs::{self, DirBuilder, File},
     io,
     ops::Range,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
@@ -100,7 +101,7 @@ impl Storage {
         let unusable = |reason: String| OpenError { whereabouts: whereabouts.to_string(), reason };
         match whereabouts {
             Whereabouts::Folder(folder) => {
-                let opened = fs::create_dir_all(folder).and_then(|()| clear(folder)).map_err(|error| unusable(error.to_string()));
+                let opened = create(folder).and_then(|()| clear(folder)).map_err(|error| unusable(error.to_string()));
                 let objects = opened
                     .and_then(|()| LocalFileSystem::new_with_prefix(folder).map_err(|error| unusable(error.to_string())))?;
                 Ok(Self { objects: Arc::new(objects), folder: Some(folder.as_path().into()) })
@@ -175,6 +176,11 @@ fn key(id: Uuid, rendition: Rendition) -> Key {
         Rendition::File => Key::from(id.to_string()),
         Rendition::Thumbnail => Key::from(format!("{id}.thumbnail")),
     }
+}
+
+/// Files are for the service alone, like the database. A folder that is there keeps its mode.
+fn create(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// Takes away what was cut off while it was written: `object_store` writes to a name with `#` first.

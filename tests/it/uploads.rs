@@ -4,6 +4,7 @@ use crate::harness::{Backend, Client, Kind, Server, TestDatabase, new_message, s
 use image::ImageFormat;
 use rstest::rstest;
 use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
 
 /// A message that brings these uploads.
 fn with_files(kind: Kind, sender: i64, uploads: &[&Value]) -> Value {
@@ -76,6 +77,8 @@ async fn a_file_is_for_its_uploader_until_it_is_posted_and_then_for_the_conversa
     let tombstone = &page["payload"]["messages"][0];
     assert_eq!((&tombstone["attachments"], &tombstone["file_paths"]), (&Value::Null, &Value::Null));
     database.has_no_uploads().await;
+    let mode = std::fs::metadata(database.uploads()).expect("the folder").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "nobody else's");
 }
 
 #[rstest]

@@ -42,7 +42,7 @@ impl Server {
     /// Sends a form as this user: status and body.
     pub(crate) async fn send_form(&self, user: i64, form: Vec<u8>) -> (u16, Value) {
         let url = format!("http://{}/api/v1/uploads?userId={user}", self.address);
-        let request = reqwest::Client::new().post(url).header("content-type", form_type()).body(form);
+        let request = reqwest::Client::new().post(url).header("content-type", form_type()).timeout(PATIENCE).body(form);
         let response = request.send().await.expect("an answer");
         let status = response.status().as_u16();
         (status, response.json().await.expect("JSON"))
