@@ -74,6 +74,7 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
         () = stop.received() => return Ok(()),
     };
     let mut running = Running::start(settings, store, revocations, listener).await?;
+    log::info!("the database is {}", settings.database.url);
     log::info!("natter {} listens on http://{}", env!("CARGO_PKG_VERSION"), running.address);
     let broken = tokio::select! {
         () = stop.received() => None,

@@ -35,8 +35,8 @@ pub(super) fn gate(
 pub fn development_token(settings: &Settings, caller: Caller, lifetime: Duration) -> anyhow::Result<String> {
     let Some(secret) = &settings.auth.secret else {
         bail!(
-            "auth.hs256_secret is not set, with which a token for development is signed: set it for the server and for this command, \
-             for instance NATTER_AUTH__HS256_SECRET=$(openssl rand -hex 32)"
+            "auth.hs256_secret is not set, with which a token for development is signed: make one (openssl rand -hex 32), and give the \
+             same one to the server and to this command, by NATTER_AUTH__HS256_SECRET or by --config"
         );
     };
     Ok(issue(secret.as_bytes(), &settings.auth.rules, caller, Clock::system().now(), lifetime)?)

@@ -101,7 +101,10 @@ fn believed(request: &HttpRequest) -> Result<Caller, Refusal> {
 
 fn user(request: &HttpRequest) -> Result<UserId, Refusal> {
     let Some(user_id) = parameter(request) else {
-        let message = format!("userId is required: an integer from 1 to {MAX_ID}");
+        let message = match credentials::bearers(request).next() {
+            Some(_) => "what stands in Authorization: Bearer is none of api.keys, and userId is not given either".to_owned(),
+            None => format!("userId is required: an integer from 1 to {MAX_ID}"),
+        };
         return Err(Refusal::field("userId", message));
     };
     id_parameter("userId", &user_id).map(UserId)

@@ -1,6 +1,7 @@
 //! A stored message, of either kind, and how it stands on the wire.
 
 use super::{Attachment, Conversation, Dialect, attachment::Told, conversation::id_field, post::written_length};
+use chrono::SecondsFormat;
 use entity::{ConversationId, ConversationKind, MessageId, Timestamp, UserId};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use uuid::Uuid;
@@ -95,6 +96,6 @@ pub(crate) struct WireTime(pub(crate) Timestamp);
 
 impl Serialize for WireTime {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0.utc().format("%Y-%m-%dT%H:%M:%S%.3fZ"))
+        serializer.serialize_str(&self.0.utc().to_rfc3339_opts(SecondsFormat::Millis, true))
     }
 }

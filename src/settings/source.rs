@@ -93,6 +93,8 @@ impl Source {
                 plain.push(((*key).to_owned(), value, name));
             } else if let Some(path) = name.strip_prefix("NATTER_").filter(|path| path.contains("__")) {
                 sectioned.push((path.replacen("__", ".", 1).to_ascii_lowercase(), value, name));
+            } else if let Some(meant) = self.meant_by(&name) {
+                self.fault_at(&name, "the environment", format!("there is no such variable; did you mean {meant}?"));
             }
         }
         for (key, value, name) in plain.into_iter().chain(sectioned) {
@@ -103,6 +105,16 @@ impl Source {
                 self.fault_at(&key, &name, problem);
             }
         }
+    }
+
+    /// The variable that a name with one underscore too few stands for. An application may have names of its own that begin so.
+    fn meant_by(&self, name: &str) -> Option<String> {
+        let rest = name.strip_prefix("NATTER_")?;
+        if let Some((plain, _)) = PLAIN_NAMES.iter().find(|(plain, _)| *plain == rest && !plain.contains("URL")) {
+            return Some((*plain).to_owned());
+        }
+        let key = self.known.iter().find(|known| known.replacen('.', "_", 1).eq_ignore_ascii_case(rest))?;
+        Some(format!("NATTER_{}", key.replacen('.', "__", 1).to_ascii_uppercase()))
     }
 
     /// Sets a key from text, which is taken as it stands where the default is a string, and as TOML otherwise.

@@ -21,6 +21,9 @@ pub enum BackupError {
     /// PostgreSQL has tools of its own.
     #[error("this copies SQLite; for PostgreSQL use pg_dump and pg_restore, then `natter rename-log`: see docs/operations.md")]
     NotSqlite,
+    /// There is nothing to copy.
+    #[error("there is no database at {0} to back up")]
+    Missing(String),
     /// Nothing is ever overwritten.
     #[error("{0} is there already: move it away first")]
     Exists(String),
@@ -52,8 +55,7 @@ pub async fn backup(url: &DatabaseUrl, target: &Path) -> Result<(), BackupError>
     let DatabaseUrl::Sqlite { path, .. } = url else { return Err(BackupError::NotSqlite) };
     must_not_exist(target)?;
     if !path.exists() {
-        let problem = "there is no such file".to_owned();
-        return Err(BackupError::Unsound { path: path.display().to_string(), problem });
+        return Err(BackupError::Missing(path.display().to_string()));
     }
     let unfinished = beside(target, ".unfinished");
     remove_if_there(&unfinished)?;

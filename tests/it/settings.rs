@@ -19,6 +19,9 @@ async fn every_fault_is_reported_at_once_by_key_with_what_is_allowed() {
         .env("NATTER_ACCESS__UNLISTED", "closed")
         .env("NATTER_API__KEYS", "[\"short\"]")
         .env("NATTER_NOWHERE__KEY", "1")
+        .env("NATTER_AUTH_MODE", "jwt")
+        .env("NATTER_PORT", "3457")
+        .env("NATTER_KEY", "an application's own")
         .env("NATTER_UPLOADS__DIR", "ftp://files.example")
         .env("NATTER_UPLOADS__MAX_BYTES", "0")
         .env("NATTER_UPLOADS__TYPES", r#"["image/png", "pictures"]"#)
@@ -48,6 +51,8 @@ async fn every_fault_is_reported_at_once_by_key_with_what_is_allowed() {
         "server.trusted_proxies (NATTER_SERVER__TRUSTED_PROXIES): must be a list of addresses and networks",
         "limits.frame_bytes (natter.toml): must be a whole number from 1024 to 67108864",
         "nowhere.key (NATTER_NOWHERE__KEY): there is no such key",
+        "NATTER_AUTH_MODE (the environment): there is no such variable; did you mean NATTER_AUTH__MODE?",
+        "NATTER_PORT (the environment): there is no such variable; did you mean PORT?",
         "log.keep_days (NATTER_LOG__KEEP_DAYS): must be a whole number from 0 to 36500",
         "log.keep_events (NATTER_LOG__KEEP_EVENTS): must be a whole number from 0 to 9007199254740991",
         "uploads.dir (NATTER_UPLOADS__DIR): must be a folder, or s3://BUCKET/PREFIX",
