@@ -78,7 +78,7 @@ def when(results, note):
     runs = max(result["run"] for result in results)
     load = max(result["load1"] for result in results)
     machine = f"{os.cpu_count()} cores, Linux {platform.release()}"
-    text = f"Measured on {results[0]['at'][:10]}, {runs} run(s), {machine}; highest load average {load}."
+    text = f"Measured on {results[0]['at'][:10]}, {"one run" if runs == 1 else f"{runs} runs"}, {machine}; highest load average {load}."
     return f"{text} {note}".strip() + "\n"
 
 

@@ -10,7 +10,7 @@ const MESSAGE_TABLES: [&str; 2] = ["messages", "support_messages"];
 
 /// For what a user's uploads hold together, and for what is to be taken away: few rows, most of the time none.
 const INDEXES: [&str; 3] = [
-    "CREATE INDEX IF NOT EXISTS uploads_user_id ON uploads (user_id)",
+    "CREATE INDEX IF NOT EXISTS uploads_user_id ON uploads (user_id, size, thumbnail_size)",
     "CREATE INDEX IF NOT EXISTS uploads_unattached ON uploads (created_at) WHERE message_id IS NULL",
     "CREATE INDEX IF NOT EXISTS uploads_gone ON uploads (created_at) WHERE state = 3",
 ];

@@ -6,9 +6,10 @@ use super::{
     problem::Problem,
 };
 use crate::{
+    chat,
     protocol::{Attachment, ErrorCode, Principal, Refusal, UserId, attachment::Told},
     store::Upload,
-    uploads::{Fault, Incoming, Uploads, cleaned},
+    uploads::{Fault, Incoming, Place, Uploads, cleaned},
 };
 use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::{
@@ -49,10 +50,10 @@ async fn take_in(request: &HttpRequest, form: &mut Multipart, site: &Site) -> Re
     admit_upload(user, site)?;
     let uploads = &site.uploads;
     announced_too_large(request, uploads.rules.file_bytes)?;
-    let _place = uploads.place(user)?;
+    let place = uploads.place(user)?;
     let received = timeout(uploads.rules.receive, receive(form, uploads)).await;
     let (name, file) = received.map_err(|_| too_slow(uploads))??;
-    let upload = kept(uploads, user, name, file).await?;
+    let upload = kept(uploads, place, user, name, file).await?;
     log::info!("📎 HTTP: User {user} uploaded {} ({} bytes, {})", upload.id, upload.size, upload.media_type);
     let attachment = Attachment::from(upload);
     let told = Told(&attachment);
@@ -127,10 +128,14 @@ async fn written(mut field: Field, uploads: &Uploads) -> Result<Incoming, Proble
     Ok(file)
 }
 
-/// In a task of its own: where the client goes away now, it is finished, or taken back, all the same.
-async fn kept(uploads: &Arc<Uploads>, user: UserId, name: String, file: Incoming) -> Result<Upload, Problem> {
+/// In a task of its own: where the client goes away now, it is finished, or taken back, all the same; and it has its place until then.
+async fn kept(uploads: &Arc<Uploads>, place: Place, user: UserId, name: String, file: Incoming) -> Result<Upload, Problem> {
     let uploads = Arc::clone(uploads);
-    let keeping = actix_rt::spawn(async move { uploads.keep(user, name, file).await });
+    let keeping = actix_rt::spawn(async move {
+        let kept = uploads.keep(user, name, file).await;
+        drop(place);
+        kept
+    });
     // A panic is logged by the process's hook.
     Ok(keeping.await.map_err(|_| Refusal::internal())??)
 }
@@ -156,6 +161,9 @@ impl From<MultipartError> for Problem {
 
 impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
+        if matches!(fault, Fault::Gone) {
+            return chat::absent().into();
+        }
         let (status, code) = match &fault {
             Fault::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge),
             Fault::NotTaken { .. } | Fault::Animated => (StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::InvalidField),
@@ -165,7 +173,7 @@ impl From<Fault> for Problem {
             Fault::TooManyOfUser { .. } => (StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited),
             Fault::DiskFull => (StatusCode::INSUFFICIENT_STORAGE, ErrorCode::Unavailable),
             Fault::Busy | Fault::TooSlow | Fault::Stopping => (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable),
-            Fault::Disk(_) | Fault::Storage(_) | Fault::List(_) => return failed(&fault),
+            Fault::Gone | Fault::Disk(_) | Fault::Storage(_) | Fault::List(_) => return failed(&fault),
         };
         let comes_back = matches!(code, ErrorCode::Unavailable | ErrorCode::RateLimited);
         let retry_after_ms = comes_back.then_some(RETRY_AFTER_MS);

@@ -55,6 +55,9 @@ pub enum Fault {
     /// It was given up before it was stored.
     #[error("the file was not stored in time: try again")]
     TooSlow,
+    /// The storage does not have it any more.
+    #[error("the file is not there any more")]
+    Gone,
     /// The server is going away.
     #[error("the server is going away")]
     Stopping,

@@ -125,14 +125,15 @@ impl Uploads {
         Ok(upload)
     }
 
+    /// Only an image waits for its turn, and has a second file only then.
     async fn prepare(&self, file: File) -> Result<Prepared, Fault> {
         let rules = self.rules.clone();
-        let spool = self.storage.spool().await?;
+        let (file, media_type) = blocking(move || typed(file, &rules)).await?;
+        let Some(format) = image::Format::of(&media_type) else { return Prepared::as_it_is(file, media_type) };
         // Closed by nobody: where it can't be had, nothing is redrawn.
         let _permit = self.redrawing.acquire().await.map_err(|_| Fault::Stopping)?;
-        let prepared = tokio::task::spawn_blocking(move || Prepared::new(file, spool, &rules)).await;
-        // A panic of a decoder is logged by the process's hook.
-        prepared.unwrap_or(Err(Fault::Undecodable))
+        let (spool, rules) = (self.storage.spool().await?, self.rules.clone());
+        blocking(move || Prepared::redrawn(file, spool, format, &rules)).await
     }
 
     async fn put(&self, id: Uuid, prepared: Prepared) -> Result<(), Fault> {
@@ -180,14 +181,25 @@ impl Uploads {
     }
 }
 
+/// Does what takes a while, elsewhere. A panic of a decoder is logged by the process's hook.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Fault> + Send + 'static) -> Result<T, Fault> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Fault::Undecodable))
+}
+
+/// The file with the type of its content, if that is taken.
+fn typed(mut file: File, rules: &Rules) -> Result<(File, String), Fault> {
+    let media_type = media::of(&mut file)?.filter(|found| rules.types.iter().any(|taken| taken == found));
+    let media_type = media_type.ok_or_else(|| Fault::NotTaken { types: rules.types.join(", ") })?;
+    Ok((file, media_type.into_owned()))
+}
+
 impl Prepared {
-    fn new(mut file: File, mut spool: File, rules: &Rules) -> Result<Self, Fault> {
-        let media_type = media::of(&mut file)?.filter(|found| rules.types.iter().any(|taken| taken == found));
-        let media_type = media_type.ok_or_else(|| Fault::NotTaken { types: rules.types.join(", ") })?;
-        let Some(format) = image::Format::of(&media_type) else {
-            let size = file.metadata()?.len();
-            return Ok(Self { file, size, media_type: media_type.into_owned(), pixels: None, thumbnail: None });
-        };
+    fn as_it_is(file: File, media_type: String) -> Result<Self, Fault> {
+        let size = file.metadata()?.len();
+        Ok(Self { file, size, media_type, pixels: None, thumbnail: None })
+    }
+
+    fn redrawn(mut file: File, mut spool: File, format: image::Format, rules: &Rules) -> Result<Self, Fault> {
         let drawn = image::redraw(&mut file, &mut spool, format, rules)?;
         let size = spool.metadata()?.len();
         let (media_type, pixels) = (drawn.media_type.to_owned(), Some((drawn.width, drawn.height)));

@@ -166,7 +166,10 @@ impl Storage {
 
     pub(super) async fn read(&self, id: Uuid, rendition: Rendition, range: Range<u64>) -> Result<Body, Fault> {
         let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
-        let found = self.objects.get_opts(&key(id, rendition), options).await?;
+        let found = self.objects.get_opts(&key(id, rendition), options).await.map_err(|error| match error {
+            object_store::Error::NotFound { .. } => Fault::Gone,
+            error => error.into(),
+        })?;
         Ok(found.into_stream().map_err(io::Error::other).boxed())
     }
 }

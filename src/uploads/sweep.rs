@@ -71,10 +71,18 @@ impl Sweeper {
             if ids.is_empty() {
                 return Ok(());
             }
-            for id in &ids {
-                self.storage.delete(*id).await?;
+            let (mut taken, mut failed) = (Vec::new(), None);
+            for id in ids {
+                match self.storage.delete(id).await {
+                    Ok(()) => taken.push(id),
+                    Err(fault) => failed = Some(fault),
+                }
             }
-            self.list.forget(&ids).await?;
+            self.list.forget(&taken).await?;
+            // One file that can't be taken away leaves no others behind.
+            if let Some(fault) = failed {
+                return Err(fault);
+            }
         }
     }
 
