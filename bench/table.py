@@ -78,7 +78,8 @@ def when(results, note):
     runs = max(result["run"] for result in results)
     load = max(result["load1"] for result in results)
     machine = f"{os.cpu_count()} cores, Linux {platform.release()}"
-    text = f"Measured on {results[0]['at'][:10]}, {"one run" if runs == 1 else f"{runs} runs"}, {machine}; highest load average {load}."
+    times = "one run" if runs == 1 else f"{runs} runs"
+    text = f"Measured on {results[0]['at'][:10]}, {times}, {machine}; highest load average {load}."
     return f"{text} {note}".strip() + "\n"
 
 
