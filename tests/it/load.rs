@@ -274,7 +274,10 @@ async fn what_a_server_loses_or_repeats_is_counted(#[case] copies: fn(usize, usi
     assert_eq!(code, Some(1), "{log}");
     assert!(log.contains("not every session got everything once and in order"), "{log}");
     let sent = result["messages"]["sent"].as_u64().expect("a count");
-    assert_eq!(result["deliveries"][fault].as_u64(), Some(sent.div_ceil(5)), "{result}");
+    let counted = result["deliveries"][fault].as_u64().expect("a count");
+    // Who has the last message of all ends the run: whether its second copy has come by then is not decided.
+    let undecided = u64::from(fault == "duplicated" && sent % 5 == 1);
+    assert!((sent.div_ceil(5) - undecided..=sent.div_ceil(5)).contains(&counted), "{result}");
     assert_eq!(result["server"], Value::Null);
     serving.abort();
 }
