@@ -1,7 +1,7 @@
 //! Who is connected.
 
 use crate::protocol::{Audience, UserId};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// The users who are connected, with the number of their sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +39,12 @@ impl Roster {
             }
             Audience::Some(listed) => self.0.keys().filter(|user| listed.names(**user)).count(),
         }
+    }
+
+    /// Those of `users` who are connected, each with the number of their sessions, by id.
+    #[must_use]
+    pub fn of(&self, users: &BTreeSet<UserId>) -> Vec<(UserId, u32)> {
+        users.iter().filter_map(|user| Some((*user, *self.0.get(user)?))).collect()
     }
 
     /// Each connected user with the number of their sessions, by id.

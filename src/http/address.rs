@@ -1,21 +1,52 @@
 //! Where a request comes from: the peer of its socket, or whom a proxy that is trusted speaks for.
 
+use crate::metrics;
 use actix_web::HttpRequest;
 use ipnet::IpNet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Once,
+};
+
+const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The client's address. `X-Forwarded-For` is read from its end, as far as those who wrote it are trusted: what a client wrote into
 /// it itself stands before that.
 pub(super) fn address(request: &HttpRequest, trusted_proxies: &[IpNet]) -> IpAddr {
-    // A peer that is gone has no address any more.
-    let peer = request.peer_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip().to_canonical());
-    let headers = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
+    let headers = request.headers().get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok());
     let hops: Vec<&str> = headers.flat_map(|value| value.split(',')).collect();
-    let client = client(peer, &hops, trusted_proxies);
-    if !hops.is_empty() && !is_trusted(peer, trusted_proxies) {
-        log::debug!(cause = "forwarded_for"; "X-Forwarded-For of {peer} is passed over: it is not in server.trusted_proxies");
+    client(peer(request), &hops, trusted_proxies)
+}
+
+/// Says once what keeps the clients behind a proxy from being told apart: no setting shows it, but a request does. Anyone can write
+/// the header, so it is told as a question, and counted for whoever was told before the proxy came.
+pub(super) fn look_at_proxy(request: &HttpRequest, trusted_proxies: &[IpNet]) {
+    static UNNAMED: Once = Once::new();
+    static SILENT: Once = Once::new();
+    let (peer, forwards) = (peer(request), request.headers().contains_key(FORWARDED_FOR));
+    let trusted = is_trusted(peer, trusted_proxies);
+    if forwards && !trusted {
+        metrics::forwarded_for_ignored();
+        UNNAMED.call_once(|| {
+            log::warn!(
+                "{peer} sends X-Forwarded-For, and is not in server.trusted_proxies: if it is a proxy of yours, all who come through \
+                 it count as one address until server.trusted_proxies = [\"{peer}\"] is set; if it is a client, leave it out"
+            );
+        });
     }
-    client
+    if trusted && !forwards && request.head().upgrade() {
+        SILENT.call_once(|| {
+            log::warn!(
+                "{peer} is in server.trusted_proxies, and a WebSocket came from it without X-Forwarded-For: if it is a proxy, all \
+                 who come through it count as one address until it appends the address of its own peer"
+            );
+        });
+    }
+}
+
+/// A peer that is gone has no address any more.
+fn peer(request: &HttpRequest) -> IpAddr {
+    request.peer_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip().to_canonical())
 }
 
 fn is_trusted(address: IpAddr, trusted_proxies: &[IpNet]) -> bool {

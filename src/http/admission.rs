@@ -3,6 +3,7 @@
 use super::{Site, address::address, identity, problem::Problem};
 use crate::{
     limits::{Exceeded, Limiter, Network},
+    metrics::{self, HandshakeFault},
     protocol::{Principal, Refusal, UserId},
 };
 use actix_web::HttpRequest;
@@ -22,7 +23,28 @@ pub(super) fn admit(request: &HttpRequest, site: &Site) -> Result<Principal, Pro
 
 /// Whether someone may ask who does not say who they are.
 pub(super) fn admit_anyone(request: &HttpRequest, site: &Site) -> Result<(), Problem> {
-    Ok(site.limiter.from_address(Network::of(address(request, &site.trusted_proxies)))?)
+    Ok(site.limiter.from_address(network(request, site))?)
+}
+
+/// Whether a WebSocket may be asked for from where this comes from.
+pub(super) fn admit_handshake(request: &HttpRequest, site: &Site) -> Result<(), Problem> {
+    pay_for_handshake(request, site).inspect_err(|problem| {
+        metrics::handshake_refused(HandshakeFault::RateLimited);
+        log::info!(cause = "too_many_handshakes"; "🚫 WS: Connection refused: address {}: {problem}", network(request, site));
+    })
+}
+
+/// Whether one whose token or key was refused is told so: who guesses is held up as who knocks at the WebSocket.
+pub(super) fn admit_refused(request: &HttpRequest, site: &Site) -> Result<(), Problem> {
+    pay_for_handshake(request, site)
+}
+
+fn pay_for_handshake(request: &HttpRequest, site: &Site) -> Result<(), Problem> {
+    Ok(site.limiter.handshake(network(request, site))?)
+}
+
+fn network(request: &HttpRequest, site: &Site) -> Network {
+    Network::of(address(request, &site.trusted_proxies))
 }
 
 /// Whether a user may upload one file more.

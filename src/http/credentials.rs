@@ -29,6 +29,11 @@ pub(super) fn token(request: &HttpRequest) -> Result<Token, Refusal> {
     }
 }
 
+/// Whether the request has a token or a key, right or wrong.
+pub(super) fn are_given(request: &HttpRequest) -> bool {
+    bearers(request).chain(cookies(request)).chain(subprotocols(request)).next().is_some() || parameters(request).next().is_some()
+}
+
 /// Whether a browser may have sent the request with a token without its page's knowing.
 pub(super) fn has_cookie(request: &HttpRequest) -> bool {
     cookies(request).next().is_some()

@@ -1,7 +1,18 @@
 //! What every request passes before it is routed: where it comes from, and who it is from.
 
-use super::{Site, credentials, identity, problem::Problem, route};
-use crate::identity::{Gate, Mode};
+use super::{
+    Site,
+    address::look_at_proxy,
+    admission::{admit_handshake, admit_refused},
+    credentials,
+    identity::{self, Asker},
+    problem::Problem,
+    route,
+};
+use crate::{
+    identity::{Gate, Mode},
+    protocol::{ErrorCode, Refusal},
+};
 use actix_web::{
     Error, HttpMessage, HttpRequest, HttpResponse, ResponseError,
     body::BoxBody,
@@ -21,17 +32,43 @@ use actix_web::{
 pub async fn pass(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
     let Some(site) = request.app_data::<Data<Site>>().cloned() else { return next.call(request).await };
     let gate = &site.gate;
+    look_at_proxy(request.request(), &site.trusted_proxies);
     let origin = listed_origin(request.request(), gate);
     if is_preflight(request.request()) {
         let answer = if origin.is_some() { HttpResponse::NoContent().finish() } else { elsewhere().error_response() };
         return Ok(guarded(with_cors(request.into_response(answer), origin)));
     }
-    if origin.is_none() && must_be_listed(request.request(), gate) {
-        return Ok(guarded(request.into_response(elsewhere().error_response())));
+    match asker(request.request(), &site, origin.is_some()).await {
+        Ok(asker) => {
+            request.extensions_mut().insert(asker);
+            Ok(guarded(with_cors(next.call(request).await?, origin)))
+        }
+        Err(problem) => Ok(guarded(with_cors(request.into_response(problem.error_response()), origin))),
     }
-    let asker = identity::authenticate(request.request(), gate, site.clock.now()).await;
-    request.extensions_mut().insert(asker);
-    Ok(guarded(with_cors(next.call(request).await?, origin)))
+}
+
+/// Who asks, as far as that could be found out. An address pays for a handshake before its token is looked at, and for any other
+/// token that is refused: looking at them is what costs.
+async fn asker(request: &HttpRequest, site: &Site, is_listed: bool) -> Result<Result<Asker, Refusal>, Problem> {
+    if is_for_a_socket(request) {
+        admit_handshake(request, site)?;
+    }
+    if !is_listed && must_be_listed(request, &site.gate) {
+        return Err(elsewhere());
+    }
+    let asker = identity::authenticate(request, &site.gate, site.clock.now()).await;
+    match &asker {
+        Err(refusal) if is_a_guess(refusal) && !is_for_a_socket(request) && credentials::are_given(request) => {
+            admit_refused(request, site)?;
+        }
+        Ok(_) | Err(_) => {}
+    }
+    Ok(asker)
+}
+
+/// Whether it may have been tried in the hope that it fits, rather than come at a time when nobody could tell.
+fn is_a_guess(refusal: &Refusal) -> bool {
+    matches!(refusal.code, ErrorCode::Unauthorized | ErrorCode::SenderMismatch)
 }
 
 fn elsewhere() -> Problem {
@@ -51,19 +88,28 @@ fn must_be_listed(request: &HttpRequest, gate: &Gate) -> bool {
     let has_origin = request.headers().contains_key(header::ORIGIN);
     match gate.mode {
         Mode::Trusted => false,
-        Mode::Jwt(_) if route::SOCKETS.contains(&request.path()) => has_origin || credentials::has_cookie(request),
+        Mode::Jwt(_) if is_for_a_socket(request) => has_origin || credentials::has_cookie(request),
         Mode::Jwt(_) => !request.method().is_safe() && credentials::has_cookie(request),
     }
 }
 
-fn is_of_the_api(path: &str) -> bool {
-    path.starts_with("/api/")
+/// The path by which a request is routed: `/%77s` is `/ws`. What is looked at here must be what is served.
+fn path(request: &HttpRequest) -> &str {
+    request.match_info().as_str()
+}
+
+fn is_for_a_socket(request: &HttpRequest) -> bool {
+    route::SOCKETS.contains(&path(request))
+}
+
+fn is_of_the_api(request: &HttpRequest) -> bool {
+    path(request).starts_with("/api/")
 }
 
 /// A browser asks whether a page may call the API.
 fn is_preflight(request: &HttpRequest) -> bool {
     request.method() == Method::OPTIONS
-        && is_of_the_api(request.path())
+        && is_of_the_api(request)
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
@@ -98,7 +144,7 @@ fn with_cors(mut response: ServiceResponse, origin: Option<HeaderValue>) -> Serv
         ),
         (header::ACCESS_CONTROL_MAX_AGE, "600"),
     ];
-    if !is_of_the_api(response.request().path()) {
+    if !is_of_the_api(response.request()) {
         return response;
     }
     let headers: &mut HeaderMap = response.headers_mut();

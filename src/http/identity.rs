@@ -2,7 +2,7 @@
 
 use super::credentials;
 use crate::{
-    identity::{Gate, Mode},
+    identity::{Gate, Mode, TokenFault},
     protocol::{
         Caller, ErrorCode, Grant, Principal, Refusal, Role, Timestamp, UserId, Validity,
         fields::{MAX_ID, id_parameter},
@@ -73,12 +73,23 @@ pub(super) async fn authenticate(request: &HttpRequest, gate: &Gate, now: Timest
     let grant = match &gate.mode {
         Mode::Trusted => Grant { caller: believed(request)?, validity: Validity { issued_at: Some(now), expires_at: None } },
         Mode::Jwt(verifier) => {
-            let grant = verifier.verify(&credentials::token(request)?).await?;
+            let grant = verifier.verify(&credentials::token(request)?).await.map_err(|fault| refusal(fault, request))?;
             must_be(grant.caller.user, request)?;
             grant
         }
     };
     Ok(Asker::User(grant))
+}
+
+/// Where what was brought can't be a token, it may have been meant as a server key: which of them is at fault, nobody knows.
+fn refusal(fault: TokenFault, request: &HttpRequest) -> Refusal {
+    let may_be_a_key = fault == TokenFault::Malformed && credentials::bearers(request).next().is_some();
+    let refusal = Refusal::from(fault);
+    if may_be_a_key {
+        Refusal { message: "what stands in Authorization: Bearer is no server key, and no signed JWT".into(), ..refusal }
+    } else {
+        refusal
+    }
 }
 
 /// Beside a token, `userId` may be left out, or say the same.

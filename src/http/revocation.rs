@@ -1,7 +1,10 @@
 //! `POST /api/v1/users/{id}/revoke`: a user's sessions end, and what was issued to them until now is refused.
 
 use super::{Site, admission::admit, problem::Problem};
-use crate::protocol::{Caller, ErrorCode, Principal, Refusal, Role, UserId, fields::id_parameter, message::WireTime};
+use crate::{
+    access::{NotForThem, ServerAction, allows_on_server},
+    protocol::{Caller, ErrorCode, Principal, Refusal, UserId, fields::id_parameter, message::WireTime},
+};
 use actix_web::{
     HttpRequest, HttpResponse,
     web::{Data, Path},
@@ -16,9 +19,7 @@ struct Revoked {
 
 pub(super) async fn revoke(request: HttpRequest, id: Path<String>, site: Data<Site>) -> Result<HttpResponse, Problem> {
     let principal = admit(&request, &site)?;
-    if !may_revoke(principal) {
-        return Err(Refusal::new(ErrorCode::Forbidden, "only a server key or an admin may revoke tokens").into());
-    }
+    allows_on_server(principal, ServerAction::Revoke).map_err(|NotForThem(why)| Refusal::new(ErrorCode::Forbidden, why))?;
     let user = UserId(id_parameter("id", &id)?);
     let at = site.clock.now();
     site.store.revoke(user, at).await.map_err(|error| {
@@ -29,13 +30,6 @@ pub(super) async fn revoke(request: HttpRequest, id: Path<String>, site: Data<Si
     site.revocations.send_modify(|revocations| revocations.revoke(user, at));
     log::info!("🔒 HTTP: Tokens of user {user} revoked by {}", by(principal));
     Ok(HttpResponse::Ok().json(Revoked { user_id: user.0, revoked_at: WireTime(at) }))
-}
-
-fn may_revoke(principal: Principal) -> bool {
-    match principal {
-        Principal::ServerKey | Principal::User(Caller { role: Role::Admin, .. }) => true,
-        Principal::User(Caller { role: Role::User | Role::Agent, .. }) => false,
-    }
 }
 
 fn by(principal: Principal) -> String {

@@ -1,16 +1,24 @@
 //! Every route, with who may use it. A new one has its line in each of these, or does not compile.
 
 use super::{
-    Site, asyncapi, download, explain, health, history, members, metrics, observe, page, presence, revocation, socket, upload,
+    Site, asyncapi, download, explain, health, history, members, metrics, observe, page, presence, problem::Problem, revocation,
+    socket, upload,
 };
-use crate::{access::Action, protocol::ConversationKind, uploads::Rendition};
+use crate::{
+    access::Action,
+    protocol::{ConversationKind, Refusal},
+    uploads::Rendition,
+};
 use ConversationKind::{Chat, Support};
 use actix_web::{
-    HttpRequest, Resource,
-    guard::{self, Guard},
-    http::Method,
+    HttpRequest, HttpResponse, Resource, ResponseError, Route as Handler, guard,
+    http::{
+        Method, StatusCode,
+        header::{ALLOW, HeaderValue},
+    },
     web::{self, Data, Path, Payload},
 };
+use std::{collections::BTreeSet, future::ready};
 
 /// The addresses of the WebSocket.
 pub(super) const SOCKETS: [&str; 2] = ["/ws-online-status", "/ws"];
@@ -159,54 +167,88 @@ impl Route {
         }
     }
 
-    /// What answers it.
-    fn resource(self) -> Resource {
-        let here = web::resource(self.path());
-        let asked_so = guard::Method(self.method());
+    /// The methods that it takes. Monitors and players ask with HEAD, too.
+    #[must_use]
+    pub fn methods(self) -> Vec<Method> {
         match self {
-            Self::Socket => web::resource(SOCKETS).route(web::get().to(socket::upgrade)),
-            Self::Page => here.guard(asked_so).to(page::page),
-            Self::Asyncapi => here.guard(asked_so).to(asyncapi::asyncapi),
-            Self::Healthz => here.guard(get_or_head()).to(health::healthz),
-            Self::Readyz => here.guard(get_or_head()).to(health::readyz),
-            Self::Metrics => here.guard(asked_so).to(metrics::metrics),
-            Self::Presence => here.guard(asked_so).to(presence::presence),
-            Self::Explain => here.guard(asked_so).to(explain::explain),
-            Self::Revoke => here.guard(asked_so).to(revocation::revoke),
-            Self::Upload => here.guard(asked_so).to(upload::upload),
+            Self::Healthz | Self::Readyz | Self::Download(_) => vec![Method::GET, Method::HEAD],
+            Self::Socket
+            | Self::Page
+            | Self::Asyncapi
+            | Self::Metrics
+            | Self::Presence
+            | Self::Explain
+            | Self::Revoke
+            | Self::Upload
+            | Self::Link
+            | Self::History(_)
+            | Self::Members(_)
+            | Self::SetMember(_)
+            | Self::RemoveMember(_) => vec![self.method()],
+        }
+    }
+
+    /// What answers it.
+    fn handler(self) -> Handler {
+        let methods = self.methods();
+        let here = web::route().guard(guard::fn_guard(move |asked| methods.contains(&asked.head().method)));
+        match self {
+            Self::Socket => here.to(socket::upgrade),
+            Self::Page => here.to(page::page),
+            Self::Asyncapi => here.to(asyncapi::asyncapi),
+            Self::Healthz => here.to(health::healthz),
+            Self::Readyz => here.to(health::readyz),
+            Self::Metrics => here.to(metrics::metrics),
+            Self::Presence => here.to(presence::presence),
+            Self::Explain => here.to(explain::explain),
+            Self::Revoke => here.to(revocation::revoke),
+            Self::Upload => here.to(upload::upload),
             Self::Download(rendition) => here
-                .guard(get_or_head())
                 .to(move |request: HttpRequest, id: Path<String>, site: Data<Site>| download::file(rendition, request, id, site)),
-            Self::Link => here.guard(asked_so).to(download::link),
-            Self::History(kind) => here
-                .guard(asked_so)
-                .to(move |request: HttpRequest, id: Path<String>, site: Data<Site>| history::page(kind, request, id, site)),
-            Self::Members(kind) => here
-                .guard(asked_so)
-                .to(move |request: HttpRequest, id: Path<String>, site: Data<Site>| members::list(kind, request, id, site)),
-            Self::SetMember(kind) => here.guard(asked_so).to(
-                move |request: HttpRequest, ids: Path<(String, String)>, site: Data<Site>, payload: Payload| {
+            Self::Link => here.to(download::link),
+            Self::History(kind) => {
+                here.to(move |request: HttpRequest, id: Path<String>, site: Data<Site>| history::page(kind, request, id, site))
+            }
+            Self::Members(kind) => {
+                here.to(move |request: HttpRequest, id: Path<String>, site: Data<Site>| members::list(kind, request, id, site))
+            }
+            Self::SetMember(kind) => {
+                here.to(move |request: HttpRequest, ids: Path<(String, String)>, site: Data<Site>, payload: Payload| {
                     members::set(kind, request, ids, site, payload)
-                },
-            ),
-            Self::RemoveMember(kind) => {
-                here.guard(asked_so).to(move |request: HttpRequest, ids: Path<(String, String)>, site: Data<Site>| {
-                    members::remove(kind, request, ids, site)
                 })
             }
+            Self::RemoveMember(kind) => here.to(move |request: HttpRequest, ids: Path<(String, String)>, site: Data<Site>| {
+                members::remove(kind, request, ids, site)
+            }),
         }
     }
 }
 
-/// Monitors ask with HEAD, too.
-fn get_or_head() -> impl Guard {
-    guard::Any(guard::Get()).or(guard::Head())
+/// All that is at one path; another method than those is told which there are.
+fn resource(path: &'static str) -> Resource {
+    let here = Route::ALL.into_iter().filter(|route| route.path() == path);
+    let methods: Vec<Method> = here.clone().flat_map(Route::methods).collect();
+    let patterns = if path == SOCKETS[0] { SOCKETS.to_vec() } else { vec![path] };
+    let resource = here.fold(web::resource(patterns), |resource, route| resource.route(route.handler()));
+    resource.default_service(web::to(move || ready(not_allowed(&methods))))
+}
+
+/// RFC 9110, section 15.5.6: a 405 names the methods that there are.
+fn not_allowed(methods: &[Method]) -> HttpResponse {
+    let allow = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+    let refusal = Refusal::field("method", format!("the method must be one of: {allow}"));
+    let mut answer = Problem::new(StatusCode::METHOD_NOT_ALLOWED, refusal).error_response();
+    if let Ok(allow) = HeaderValue::from_str(&allow) {
+        answer.headers_mut().insert(ALLOW, allow);
+    }
+    answer
 }
 
 /// All routes.
 pub fn routes(config: &mut web::ServiceConfig) {
     observe::declare();
-    for route in Route::ALL {
-        config.service(route.resource());
+    let paths: BTreeSet<&str> = Route::ALL.into_iter().map(Route::path).collect();
+    for path in paths {
+        config.service(resource(path));
     }
 }

@@ -23,6 +23,8 @@ pub struct Quotas {
     pub commands: Quota,
     /// Everything that comes from one address.
     pub address: Quota,
+    /// WebSockets that one address asks for, and its tokens and keys that are refused.
+    pub handshakes: Quota,
     /// Files that a user uploads.
     pub uploads: Quota,
     /// Frames of a user that may be refused before the connection is closed.
@@ -54,6 +56,12 @@ impl Quotas {
         Quota { name: "address", per_second, burst, unit: "commands a second from one address" }
     }
 
+    /// A quota of handshakes, and of refused tokens and keys, from one address.
+    #[must_use]
+    pub fn handshakes(per_second: NonZeroU32, burst: NonZeroU32) -> Quota {
+        Quota { name: "handshakes", per_second, burst, unit: "handshakes and refused tokens a second from one address" }
+    }
+
     /// A quota of files that one user uploads.
     #[must_use]
     pub fn uploads(per_second: NonZeroU32, burst: NonZeroU32) -> Quota {
@@ -80,6 +88,7 @@ struct Rates {
     conversation: Rate<Conversation>,
     commands: Rate<UserId>,
     address: Rate<Network>,
+    handshakes: Rate<Network>,
     uploads: Rate<UserId>,
     refusals: Rate<UserId>,
 }
@@ -93,6 +102,7 @@ impl Limiter {
             conversation: Rate::new(quotas.conversation),
             commands: Rate::new(quotas.commands),
             address: Rate::new(quotas.address),
+            handshakes: Rate::new(quotas.handshakes),
             uploads: Rate::new(quotas.uploads),
             refusals: Rate::new(quotas.refusals),
         });
@@ -105,6 +115,14 @@ impl Limiter {
     /// Where the address has asked for too much.
     pub fn from_address(&self, network: Network) -> Result<(), Exceeded> {
         self.rates.as_ref().map_or(Ok(()), |rates| rates.address.take(&network))
+    }
+
+    /// Someone at this address asks for a WebSocket, or was refused with the token or the key that they gave.
+    ///
+    /// # Errors
+    /// Where the address has done so too often.
+    pub fn handshake(&self, network: Network) -> Result<(), Exceeded> {
+        self.rates.as_ref().map_or(Ok(()), |rates| rates.handshakes.take(&network))
     }
 
     /// A user asks for something.

@@ -40,6 +40,7 @@ pub(super) struct Families {
     pub(super) closes: IntCounterVec,
     pub(super) errors: IntCounterVec,
     pub(super) handshakes_refused: IntCounterVec,
+    pub(super) forwarded_for_ignored: IntCounter,
     pub(super) resumes: IntCounterVec,
     pub(super) resume_events: Histogram,
     pub(super) http_requests: IntCounterVec,
@@ -93,6 +94,10 @@ impl Families {
                 "Clients that asked for a session and got none, by reason.",
                 "reason",
                 &labels(HandshakeFault::VARIANTS),
+            ),
+            forwarded_for_ignored: table.counter(
+                "natter_forwarded_for_ignored_total",
+                "Requests whose X-Forwarded-For was passed over, because their peer is not in server.trusted_proxies.",
             ),
             resumes: table.counters("natter_resumes_total", "Sessions that came back, by result.", "result", &resume_results()),
             resume_events: table.histogram(

@@ -22,6 +22,8 @@ pub enum HandshakeFault {
     NotServing,
     /// `server.max_connections` are open: 503.
     Full,
+    /// More handshakes came from its address than may: 429.
+    RateLimited,
     /// Who the client is, is missing or invalid: close 4001.
     Unauthorized,
     /// The keys for its token are not there yet, or too much was asked for: close 1013.

@@ -96,6 +96,11 @@ pub fn handshake_refused(fault: HandshakeFault) {
     FAMILIES.handshakes_refused.with_label_values(&[<&str>::from(fault)]).inc();
 }
 
+/// A request had an `X-Forwarded-For` that is not believed.
+pub fn forwarded_for_ignored() {
+    FAMILIES.forwarded_for_ignored.inc();
+}
+
 /// A session that came back has been told this many events.
 pub fn resumed(events: i64) {
     FAMILIES.resumes.with_label_values(&[families::RESUMED]).inc();

@@ -21,7 +21,7 @@ use futures_util::{
     FutureExt,
     future::{LocalBoxFuture, join_all},
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use tokio::sync::oneshot;
 
 /// Messages that may wait for the server, each with the commands of one read, at most 64 KiB of them; a session whose message finds no
@@ -266,9 +266,14 @@ impl Handler<AddHub> for ChatServer {
 }
 
 /// Asks who is connected.
-#[derive(Clone, Copy, Debug, Message)]
+#[derive(Clone, Debug, Message)]
 #[rtype(result = "Inspection")]
-pub struct Inspect;
+pub enum Inspect {
+    /// All who are.
+    Everyone,
+    /// Who is, of these.
+    Of(BTreeSet<UserId>),
+}
 
 /// Who is connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -280,7 +285,11 @@ pub struct Inspection {
 impl Handler<Inspect> for ChatServer {
     type Result = MessageResult<Inspect>;
 
-    fn handle(&mut self, _: Inspect, _: &mut Self::Context) -> Self::Result {
-        MessageResult(Inspection { users: self.roster.list() })
+    fn handle(&mut self, whom: Inspect, _: &mut Self::Context) -> Self::Result {
+        let users = match whom {
+            Inspect::Everyone => self.roster.list(),
+            Inspect::Of(users) => self.roster.of(&users),
+        };
+        MessageResult(Inspection { users })
     }
 }

@@ -59,6 +59,7 @@ fn quotas(source: &mut Source) -> Quotas {
         ),
         commands: quota(Quotas::commands, "limits.commands_per_second", "limits.commands_burst"),
         address: quota(Quotas::address, "limits.address_commands_per_second", "limits.address_commands_burst"),
+        handshakes: quota(Quotas::handshakes, "limits.handshakes_per_second", "limits.handshakes_burst"),
         uploads: quota(Quotas::uploads, "limits.uploads_per_second", "limits.uploads_burst"),
         refusals: quota(Quotas::refusals, "limits.refusals_per_second", "limits.refusals_burst"),
     }

@@ -51,7 +51,8 @@ async fn a_token_comes_by_header_cookie_subprotocol_or_query() {
         assert_eq!((&welcome["user_id"], code), (&json!(7), None), "{welcome}");
     }
     for (name, value) in [("authorization", &bearer), ("cookie", &cookie)] {
-        let request = reqwest::Client::new().get(format!("http://{}/api/v1/presence", server.address)).header(name, value);
+        let request =
+            reqwest::Client::new().get(format!("http://{}/api/v1/presence?user_ids=7", server.address)).header(name, value);
         assert_eq!(request.send().await.expect("an answer").status(), 200, "{name}");
     }
 }
@@ -205,6 +206,23 @@ async fn a_token_for_development_is_made_by_a_command() {
         let (code, ..) = start().arg("token").arg("--user=7").arg(wrong[0]).arg(wrong[1]).finished().await;
         assert_eq!(code, Some(2), "{wrong:?}");
     }
+}
+
+/// Whoever mistyped a server key is not sent to look for a fault in a token that they never had.
+#[tokio::test]
+async fn a_wrong_server_key_is_told_that_it_is_neither_a_key_nor_a_token() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let server = server(&database).await;
+    for wrong in ["a key of the backen", "x.y.z"] {
+        let (status, body) = server.call(Method::GET, "/api/v1/presence", wrong).await;
+        let message = &body["error"]["message"];
+        assert_eq!((status, message), (401, &json!("what stands in Authorization: Bearer is no server key, and no signed JWT")));
+    }
+    let (_, body) = server.get("/api/v1/presence?token=x").await;
+    assert!(body.contains("the token is no signed JWT"), "{body}");
+    let expired = Signer::Secret(SECRET.as_bytes()).token(None, &json!({ "sub": "7", "exp": 1 }));
+    let (_, body) = server.call(Method::GET, "/api/v1/presence", &expired).await;
+    assert_eq!(body["error"]["message"], "the token has expired");
 }
 
 /// A6: everything that is done with tokens, with a log that tells all it can.

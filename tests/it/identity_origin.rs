@@ -86,6 +86,26 @@ async fn without_an_origin_a_token_may_not_come_by_a_cookie() {
     assert_eq!(refused(&server, "", &[("cookie", &cookie), ("origin", LISTED)]).await, None);
 }
 
+/// A path is routed as it is decoded, so that is what must be looked at.
+#[tokio::test]
+async fn a_path_that_is_written_another_way_passes_by_no_check() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let server = server(&database).await;
+    let cookie = format!("natter_token={}", token(7, "user"));
+    for path in ["/ws", "/%77s", "/w%73", "/%77%73", "/ws%2Donline%2Dstatus", "/%77s-online-status"] {
+        let url = format!("ws://{}{path}", server.address);
+        for headers in [vec![("cookie", cookie.as_str()), ("origin", "https://evil.example")], vec![("cookie", &cookie)]] {
+            let refused = Client::with_headers(&url, 7, &headers).await.err();
+            assert_eq!(refused, Some(403), "{path}");
+        }
+        let listed = [("cookie", cookie.as_str()), ("origin", LISTED)];
+        assert_eq!(Client::with_headers(&url, 7, &listed).await.err(), None, "{path}");
+    }
+    let headers = [("origin", LISTED), ("authorization", "Bearer x")];
+    let refused = call(&server, Method::GET, "/%61pi/v1/presence", &headers).await;
+    assert_eq!((refused.status().as_u16(), &refused.headers()[ALLOW_ORIGIN]), (401, &LISTED.parse().expect("a header")));
+}
+
 #[tokio::test]
 async fn without_a_list_no_page_connects() {
     let database = TestDatabase::new(Backend::Sqlite).await;
@@ -125,7 +145,8 @@ async fn listed_pages_read_the_answers_of_the_http_api_and_others_do_not() {
         let preflight = [&asked[..], &[("origin", origin)]].concat();
         let preflight = call(&server, Method::OPTIONS, "/api/v1/users/7/revoke", &preflight).await;
         assert_eq!(preflight.status(), if may { 204 } else { 403 }, "{origin}");
-        let answer = call(&server, Method::GET, "/api/v1/presence", &[("origin", origin), ("authorization", &bearer)]).await;
+        let answer =
+            call(&server, Method::GET, "/api/v1/presence?user_ids=7", &[("origin", origin), ("authorization", &bearer)]).await;
         assert_eq!(answer.status(), 200);
         for response in [preflight, answer] {
             let allowed = response.headers().get(ALLOW_ORIGIN).map(|value| value.to_str().expect("text"));

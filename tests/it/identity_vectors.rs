@@ -276,7 +276,7 @@ async fn no_wrong_token_is_taken() {
         [(HMAC, None), (HMAC, Some("any")), (Signer::Rsa, None), (Signer::P256, Some("ec")), (Signer::Ed25519, None)]
     {
         let token = signer.token(kid, &good());
-        assert_eq!(server.get(&format!("/api/v1/presence?token={token}")).await.0, 200, "{signer:?}");
+        assert_eq!(server.get(&format!("/api/v1/presence?user_ids=7&token={token}")).await.0, 200, "{signer:?}");
         Client::with_token(&server, 7, &token).await;
     }
     let mut vectors = [unsigned(), confused(), self_made(&attacker), claimed(), malformed()].concat();

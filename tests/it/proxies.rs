@@ -210,8 +210,8 @@ async fn no_token_stands_in_the_proxys_log(#[values(Software::Nginx, Software::H
     let (url, v1) = (format!("ws://{}/ws", server.address), ("sec-websocket-protocol", "natter.v1"));
     let with_query = server.ws_url_with(&token);
     let ask = async |server: &Server| {
-        server.call(Method::GET, "/api/v1/presence", &token).await;
-        server.get(&format!("/api/v1/presence?token={token}")).await
+        server.call(Method::GET, "/api/v1/presence?user_ids=7", &token).await;
+        server.get(&format!("/api/v1/presence?user_ids=7&token={token}")).await
     };
     for (url, headers) in [
         (&with_query, vec![v1]),
