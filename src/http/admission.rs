@@ -2,28 +2,25 @@
 
 use super::{Site, address::address, identity, problem::Problem};
 use crate::{
-    limits::{Exceeded, Limiter, Network},
+    limits::{Exceeded, Network},
     metrics::{self, HandshakeFault},
     protocol::{Principal, Refusal, UserId},
 };
 use actix_web::HttpRequest;
 
-/// Who asks. An address pays before it is known who asks: guessing who one is costs, too. The application's backend asks for all its
-/// users, and is not limited as one of them.
+/// Whether the API may be asked for something from where this comes from, whoever it is.
+pub(super) fn admit_request(request: &HttpRequest, site: &Site) -> Result<(), Problem> {
+    Ok(site.limiter.from_address(network(request, site))?)
+}
+
+/// Who asks. The application's backend asks for all its users, and is not limited as one of them.
 pub(super) fn admit(request: &HttpRequest, site: &Site) -> Result<Principal, Problem> {
-    let limiter: &Limiter = &site.limiter;
-    admit_anyone(request, site)?;
     let principal = identity::principal(request)?;
     match principal {
-        Principal::User(caller) => limiter.by_user(caller.user)?,
+        Principal::User(caller) => site.limiter.by_user(caller.user)?,
         Principal::ServerKey => {}
     }
     Ok(principal)
-}
-
-/// Whether someone may ask who does not say who they are.
-pub(super) fn admit_anyone(request: &HttpRequest, site: &Site) -> Result<(), Problem> {
-    Ok(site.limiter.from_address(network(request, site))?)
 }
 
 /// Whether a WebSocket may be asked for from where this comes from.

@@ -1,10 +1,6 @@
 //! `GET /api/v1/uploads/{id}`, its thumbnail, and signed links to both: files for those who may have them, and never as a page.
 
-use super::{
-    Site,
-    admission::{admit, admit_anyone},
-    problem::Problem,
-};
+use super::{Site, admission::admit, problem::Problem};
 use crate::{
     chat,
     protocol::{Refusal, message::WireTime},
@@ -51,7 +47,7 @@ pub(super) async fn file(
 ) -> Result<HttpResponse, Problem> {
     let id = named(&id)?;
     let upload = match signature(&request)? {
-        Some((expires, signature)) => by_link(&request, &site, id, rendition, expires, &signature).await?,
+        Some((expires, signature)) => by_link(&site, id, rendition, expires, &signature).await?,
         None => chat::upload(&site.reader, admit(&request, &site)?, id).await?,
     };
     let served = Served::of(upload, rendition).ok_or_else(chat::absent)?;
@@ -95,15 +91,7 @@ fn no_link() -> Problem {
     Problem::forbidden("signature", "the link is not one of ours, or has ended: ask for another one")
 }
 
-async fn by_link(
-    request: &HttpRequest,
-    site: &Site,
-    id: Uuid,
-    rendition: Rendition,
-    expires: i64,
-    signature: &str,
-) -> Result<Upload, Problem> {
-    admit_anyone(request, site)?;
+async fn by_link(site: &Site, id: Uuid, rendition: Rendition, expires: i64, signature: &str) -> Result<Upload, Problem> {
     if !site.uploads.signer.allows(id, rendition, expires, signature, site.clock.now()) {
         return Err(no_link());
     }

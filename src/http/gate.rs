@@ -3,9 +3,8 @@
 use super::{
     Site,
     address::look_at_proxy,
-    admission::{admit_handshake, admit_refused},
-    credentials,
-    identity::{self, Asker},
+    admission::{admit_handshake, admit_refused, admit_request},
+    credentials, identity,
     problem::Problem,
     route,
 };
@@ -38,32 +37,53 @@ pub async fn pass(request: ServiceRequest, next: Next<BoxBody>) -> Result<Servic
         let answer = if origin.is_some() { HttpResponse::NoContent().finish() } else { elsewhere().error_response() };
         return Ok(guarded(with_cors(request.into_response(answer), origin)));
     }
-    match asker(request.request(), &site, origin.is_some()).await {
-        Ok(asker) => {
-            request.extensions_mut().insert(asker);
-            Ok(guarded(with_cors(next.call(request).await?, origin)))
-        }
+    match identify(request.request(), &site, origin.is_some()).await {
+        Ok(()) => Ok(guarded(with_cors(next.call(request).await?, origin))),
         Err(problem) => Ok(guarded(with_cors(request.into_response(problem.error_response()), origin))),
     }
 }
 
-/// Who asks, as far as that could be found out. An address pays for a handshake before its token is looked at, and for any other
-/// token that is refused: looking at them is what costs.
-async fn asker(request: &HttpRequest, site: &Site, is_listed: bool) -> Result<Result<Asker, Refusal>, Problem> {
-    if is_for_a_socket(request) {
-        admit_handshake(request, site)?;
+/// What a request asks for, as far as the gate tells requests apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Door {
+    Socket,
+    Api,
+    /// What is for anyone: nobody is asked who they are.
+    Open,
+}
+
+impl Door {
+    fn of(request: &HttpRequest) -> Self {
+        match path(request) {
+            path if route::SOCKETS.contains(&path) => Self::Socket,
+            path if path.starts_with("/api/") => Self::Api,
+            _ => Self::Open,
+        }
     }
-    if !is_listed && must_be_listed(request, &site.gate) {
+}
+
+/// Finds out who asks, for the handler to look at. An address pays before a token is looked at, which is what costs, and once more for
+/// one that is refused.
+async fn identify(request: &HttpRequest, site: &Site, is_listed: bool) -> Result<(), Problem> {
+    let door = Door::of(request);
+    match door {
+        Door::Socket => admit_handshake(request, site)?,
+        Door::Api => admit_request(request, site)?,
+        Door::Open => return Ok(()),
+    }
+    if !is_listed && must_be_listed(request, door, &site.gate) {
         return Err(elsewhere());
     }
     let asker = identity::authenticate(request, &site.gate, site.clock.now()).await;
-    match &asker {
-        Err(refusal) if is_a_guess(refusal) && !is_for_a_socket(request) && credentials::are_given(request) => {
-            admit_refused(request, site)?;
-        }
-        Ok(_) | Err(_) => {}
+    if let Err(refusal) = &asker
+        && door == Door::Api
+        && is_a_guess(refusal)
+        && credentials::are_given(request)
+    {
+        admit_refused(request, site)?;
     }
-    Ok(asker)
+    request.extensions_mut().insert(asker);
+    Ok(())
 }
 
 /// Whether it may have been tried in the hope that it fits, rather than come at a time when nobody could tell.
@@ -84,11 +104,11 @@ fn listed_origin(request: &HttpRequest, gate: &Gate) -> Option<HeaderValue> {
 
 /// Whether this can be the doing of any page that a user looks at, and must come from one on the list: browsers let every page open a
 /// WebSocket, and send cookies along. Whoever is no browser sends no `Origin`, and has no cookie.
-fn must_be_listed(request: &HttpRequest, gate: &Gate) -> bool {
+fn must_be_listed(request: &HttpRequest, door: Door, gate: &Gate) -> bool {
     let has_origin = request.headers().contains_key(header::ORIGIN);
     match gate.mode {
         Mode::Trusted => false,
-        Mode::Jwt(_) if is_for_a_socket(request) => has_origin || credentials::has_cookie(request),
+        Mode::Jwt(_) if door == Door::Socket => has_origin || credentials::has_cookie(request),
         Mode::Jwt(_) => !request.method().is_safe() && credentials::has_cookie(request),
     }
 }
@@ -98,18 +118,10 @@ fn path(request: &HttpRequest) -> &str {
     request.match_info().as_str()
 }
 
-fn is_for_a_socket(request: &HttpRequest) -> bool {
-    route::SOCKETS.contains(&path(request))
-}
-
-fn is_of_the_api(request: &HttpRequest) -> bool {
-    path(request).starts_with("/api/")
-}
-
 /// A browser asks whether a page may call the API.
 fn is_preflight(request: &HttpRequest) -> bool {
     request.method() == Method::OPTIONS
-        && is_of_the_api(request)
+        && Door::of(request) == Door::Api
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
@@ -144,7 +156,7 @@ fn with_cors(mut response: ServiceResponse, origin: Option<HeaderValue>) -> Serv
         ),
         (header::ACCESS_CONTROL_MAX_AGE, "600"),
     ];
-    if !is_of_the_api(response.request()) {
+    if Door::of(response.request()) != Door::Api {
         return response;
     }
     let headers: &mut HeaderMap = response.headers_mut();
