@@ -1,4 +1,5 @@
-//! A support message: the columns of the Node server's Prisma schema, which an application may read and write beside Natter, then Natter's own, all nullable.
+//! A support message: the columns of the Node server's Prisma schema, which an application may read and write beside Natter, then
+//! Natter's own, all nullable.
 
 use crate::{ConversationId, MessageId, Seq, Timestamp, UserId};
 use sea_orm::entity::prelude::*;

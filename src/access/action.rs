@@ -58,11 +58,15 @@ impl Action {
     }
 }
 
+/// It is the name of no action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("action must be one of {}", Action::ALL.map(Action::name).join(", "))]
+pub struct UnknownAction;
+
 impl FromStr for Action {
-    type Err = String;
+    type Err = UnknownAction;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let names = || Self::ALL.map(Self::name).join(", ");
-        Self::ALL.into_iter().find(|action| action.name() == text).ok_or_else(|| format!("action must be one of {}", names()))
+        Self::ALL.into_iter().find(|action| action.name() == text).ok_or(UnknownAction)
     }
 }

@@ -17,14 +17,19 @@ pub enum Unlisted {
     Deny,
 }
 
+/// What `access.unlisted` may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"open\" or \"deny\"")]
+pub struct OpenOrDeny;
+
 impl FromStr for Unlisted {
-    type Err = &'static str;
+    type Err = OpenOrDeny;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "open" => Ok(Self::Open),
             "deny" => Ok(Self::Deny),
-            _ => Err("\"open\" or \"deny\""),
+            _ => Err(OpenOrDeny),
         }
     }
 }

@@ -5,7 +5,7 @@ mod membership;
 pub mod policy;
 mod server_action;
 
-pub use action::Action;
-pub use membership::{Membership, Standing, Unlisted};
+pub use action::{Action, UnknownAction};
+pub use membership::{Membership, OpenOrDeny, Standing, Unlisted};
 pub use policy::{Denial, Rank, allows};
 pub use server_action::{NotForThem, ServerAction, allows_on_server};

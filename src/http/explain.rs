@@ -2,7 +2,7 @@
 
 use super::{Site, admission::admit, problem::Problem};
 use crate::{
-    access::{Action, Denial, Rank, allows},
+    access::{Action, Denial, Rank, UnknownAction, allows},
     chat,
     protocol::{
         Caller, Conversation, ConversationId, ConversationKind, ErrorCode, Principal, Refusal, Role, UserId, fields::id_parameter,
@@ -67,5 +67,5 @@ fn caller(parameters: &Parameters) -> Result<Caller, Refusal> {
 
 fn action(parameters: &Parameters) -> Result<Action, Refusal> {
     let named = parameters.action.as_deref().unwrap_or_default();
-    named.parse().map_err(|expected: String| Refusal::field("action", expected))
+    named.parse().map_err(|unknown: UnknownAction| Refusal::field("action", unknown.to_string()))
 }

@@ -1,10 +1,10 @@
 //! `GET /api/v1/chats/{id}/messages` and `/api/v1/support-chats/{id}/messages`: the pages of `GET_HISTORY`.
 
-use super::{Site, admission::admit, problem::Problem};
+use super::{Site, admission::admit, path::conversation, problem::Problem};
 use crate::{
     chat,
     protocol::{
-        Conversation, ConversationId, ConversationKind, Refusal,
+        ConversationKind, Refusal,
         fields::id_parameter,
         history::{GetHistory, PageFields, limit_fault},
     },
@@ -30,8 +30,7 @@ pub(super) async fn page(
     site: Data<Site>,
 ) -> Result<HttpResponse, Problem> {
     let who = admit(&request, &site)?;
-    let id = ConversationId(id_parameter("id", &id)?);
-    let query = GetHistory::new(Conversation { kind, id }, parameters(&request)?)?;
+    let query = GetHistory::new(conversation(kind, &id)?, parameters(&request)?)?;
     Ok(HttpResponse::Ok().json(chat::history(&site.reader, who, &query).await?))
 }
 

@@ -1,14 +1,15 @@
 //! `/api/v1/{chats|support-chats}/{id}/members`: who belongs to a conversation, managed by the application's own backend.
 
-use super::{Site, admission::admit, body, problem::Problem};
+use super::{Site, admission::admit, body, path::conversation, problem::Problem};
 use crate::{
     chat,
     protocol::{
-        Ack, Conversation, ConversationId, ConversationKind, ErrorCode, Principal, Refusal, UserId,
+        Ack, ConversationKind, ErrorCode, Principal, Refusal, UserId,
         conversation::id_field,
         fields::id_parameter,
         member::{SetMember, Wanted},
     },
+    store::Writer,
 };
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -34,7 +35,7 @@ pub(super) async fn list(
     site: Data<Site>,
 ) -> Result<HttpResponse, Problem> {
     let who = admit(&request, &site)?;
-    let conversation = Conversation { kind, id: ConversationId(id_parameter("id", &id)?) };
+    let conversation = conversation(kind, &id)?;
     let (after, limit) = parameters(&request)?;
     let chat::Members { listed, members, has_more } = chat::members(&site.reader, who, conversation, after, limit).await?;
     Ok(HttpResponse::Ok().json(json!({ "listed": listed, "members": members, "has_more": has_more })))
@@ -64,7 +65,7 @@ pub(super) async fn set(
     let by = admit(&request, &site)?;
     let body = body::read(payload).await?;
     let not_text = |_| Refusal::new(ErrorCode::InvalidJson, "the body must be one JSON object, in UTF-8");
-    change(kind, by, &ids, &site, || Wanted::read(std::str::from_utf8(&body).map_err(not_text)?)).await
+    change(kind, by, &ids, &site.writer, || Wanted::read(std::str::from_utf8(&body).map_err(not_text)?)).await
 }
 
 pub(super) async fn remove(
@@ -74,7 +75,7 @@ pub(super) async fn remove(
     site: Data<Site>,
 ) -> Result<HttpResponse, Problem> {
     let by = admit(&request, &site)?;
-    change(kind, by, &ids, &site, || Ok(Wanted::Removed)).await
+    change(kind, by, &ids, &site.writer, || Ok(Wanted::Removed)).await
 }
 
 /// Answers with what the user is from now on; `seq` is null where they were that already.
@@ -82,13 +83,13 @@ async fn change(
     kind: ConversationKind,
     by: Principal,
     (id, user): &(String, String),
-    site: &Site,
+    writer: &Writer,
     wanted: impl FnOnce() -> Result<Wanted, Refusal>,
 ) -> Result<HttpResponse, Problem> {
-    let conversation = Conversation { kind, id: ConversationId(id_parameter("id", id)?) };
+    let conversation = conversation(kind, id)?;
     let user = UserId(id_parameter("user_id", user)?);
     let to = wanted()?;
-    let Ack { seq, of } = chat::set_member(&site.writer, by, SetMember { conversation, user, to }).await?;
+    let Ack { seq, of } = chat::set_member(writer, by, SetMember { conversation, user, to }).await?;
     let mut body = json!(of);
     body[id_field(kind)] = json!(conversation.id.0);
     body["seq"] = if seq.0 == 0 { Value::Null } else { json!(seq.0) };

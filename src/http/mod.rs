@@ -17,6 +17,7 @@ mod members;
 mod metrics;
 mod observe;
 mod page;
+mod path;
 mod presence;
 mod problem;
 mod revocation;

@@ -31,12 +31,17 @@ impl Default for ClaimName {
     }
 }
 
+/// It names no claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the name of a claim, such as sub or app_metadata.role")]
+pub struct NoClaimName;
+
 impl FromStr for ClaimName {
-    type Err = &'static str;
+    type Err = NoClaimName;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         let is_name = !name.is_empty() && name.chars().all(|letter| !letter.is_control());
-        if is_name { Ok(Self(name.to_owned())) } else { Err("the name of a claim, such as sub or app_metadata.role") }
+        if is_name { Ok(Self(name.to_owned())) } else { Err(NoClaimName) }
     }
 }
 

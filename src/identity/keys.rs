@@ -8,6 +8,20 @@ use jsonwebtoken::{
 use serde::Deserialize;
 use std::{fmt, sync::Arc};
 
+/// Why a text is no key to check tokens with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyFault {
+    /// It could make tokens, too.
+    #[error("must be the public key: Natter checks tokens and never makes them")]
+    Private,
+    /// ES256 is on P-256 alone.
+    #[error("must be on the curve P-256 where it is an EC key")]
+    AnotherCurve,
+    /// It can't be read, or is of another kind.
+    #[error("must be a public key in PEM: RSA, EC (P-256) or Ed25519")]
+    Unreadable,
+}
+
 /// A key that signatures are checked with.
 pub struct Key {
     /// What tokens call it (`kid`); a key that was set by hand has no name, and is for every token of its algorithm.
@@ -33,18 +47,18 @@ impl Key {
     ///
     /// # Errors
     /// What it must be, where it is something else.
-    pub fn from_pem(pem: &str) -> Result<Self, &'static str> {
+    pub fn from_pem(pem: &str) -> Result<Self, KeyFault> {
         if pem.contains("PRIVATE KEY") {
-            return Err("must be the public key: Natter checks tokens and never makes them");
+            return Err(KeyFault::Private);
         }
         let pem = pem.as_bytes();
         let rsa = DecodingKey::from_rsa_pem(pem).map(|key| (Algorithm::Rs256, key));
         let ec = || DecodingKey::from_ec_pem(pem).map(|key| (Algorithm::Es256, key));
         let ed = || DecodingKey::from_ed_pem(pem).map(|key| (Algorithm::EdDsa, key));
         match rsa.or_else(|_| ec()).or_else(|_| ed()) {
-            Ok((Algorithm::Es256, key)) if !is_on_p256(&key) => Err("must be on the curve P-256 where it is an EC key"),
+            Ok((Algorithm::Es256, key)) if !is_on_p256(&key) => Err(KeyFault::AnotherCurve),
             Ok((algorithm, material)) => Ok(Self { id: None, algorithm, material }),
-            Err(_) => Err("must be a public key in PEM: RSA, EC (P-256) or Ed25519"),
+            Err(_) => Err(KeyFault::Unreadable),
         }
     }
 

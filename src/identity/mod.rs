@@ -13,12 +13,12 @@ mod unverified;
 mod verifier;
 
 pub use algorithm::Algorithm;
-pub use claims::{ClaimName, Rules};
+pub use claims::{ClaimName, NoClaimName, Rules};
 pub use fault::TokenFault;
 pub use issue::issue;
 pub use jwks::{Fetcher, Jwks, Pace};
-pub use keys::{Key, Keys};
-pub use origin::{AllowedOrigin, AllowedOrigins};
+pub use keys::{Key, KeyFault, Keys};
+pub use origin::{AllowedOrigin, AllowedOrigins, NoOrigin};
 pub use server_keys::ServerKeys;
 pub use unverified::Unverified;
 pub use verifier::Verifier;

@@ -8,13 +8,18 @@ use url::{Origin, Url};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowedOrigin(String);
 
+/// It is no origin as browsers write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "an origin such as https://app.example or http://localhost:3000: scheme, host and port, with nothing behind them and no *"
+)]
+pub struct NoOrigin;
+
 impl FromStr for AllowedOrigin {
-    type Err = &'static str;
+    type Err = NoOrigin;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const ALLOWED: &str = "an origin such as https://app.example or http://localhost:3000: scheme, host and port, with nothing \
-                               behind them and no *";
-        let url = Url::parse(text).map_err(|_| ALLOWED)?;
+        let url = Url::parse(text).map_err(|_| NoOrigin)?;
         let written = match url.origin() {
             Origin::Tuple(..) => url.origin().ascii_serialization(),
             // Applications have schemes of their own: capacitor://localhost, tauri://localhost.
@@ -26,7 +31,7 @@ impl FromStr for AllowedOrigin {
         let has_host = url.host_str().is_some_and(|host| !host.is_empty() && !host.contains('*'));
         let is_bare = !text.ends_with('/') && matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
         let is_anonymous = url.username().is_empty() && url.password().is_none();
-        if has_host && is_bare && is_anonymous { Ok(Self(written)) } else { Err(ALLOWED) }
+        if has_host && is_bare && is_anonymous { Ok(Self(written)) } else { Err(NoOrigin) }
     }
 }
 

@@ -133,13 +133,21 @@ impl Limiter {
         self.rates.as_ref().map_or(Ok(()), |rates| rates.commands.take(&user))
     }
 
+    /// A user asks for something from this address.
+    ///
+    /// # Errors
+    /// Where either has asked for too much.
+    pub fn by_user_from(&self, user: UserId, network: Network) -> Result<(), Exceeded> {
+        self.from_address(network)?;
+        self.by_user(user)
+    }
+
     /// A user's command came in over a WebSocket. What it takes of its conversation is counted where it is known whether they may.
     ///
     /// # Errors
     /// Where it is more than the address or the user may have.
     pub fn command(&self, user: UserId, network: Network, command: &Command) -> Result<(), Exceeded> {
-        self.from_address(network)?;
-        self.by_user(user)?;
+        self.by_user_from(user, network)?;
         match (&self.rates, command.changes()) {
             (Some(rates), Some(_)) => rates.messages.take(&user),
             (None, _) | (_, None) => Ok(()),

@@ -6,7 +6,7 @@ use super::{
     liveness::HEARTBEAT_TICKS,
     outbox::Outbox,
     port::{Connect, Disconnect, Identity, Port, Submit},
-    refresh::Refreshing,
+    refresh::{Refresh, Refreshing},
     resume::resume,
 };
 use crate::{
@@ -17,7 +17,6 @@ use crate::{
         command::Request,
         decode::{Asked, Frame, Refused, decode},
         frame,
-        token::RefreshToken,
         welcome::Welcome,
     },
 };
@@ -153,8 +152,8 @@ struct Heard {
     requests: Vec<Request>,
     /// Bytes of the session's window that they take.
     bytes: usize,
-    /// Newer tokens, with what the client calls its wish.
-    refreshes: Vec<(Option<RequestId>, RefreshToken)>,
+    /// Newer tokens.
+    refreshes: Vec<Refresh>,
 }
 
 impl Heard {
@@ -175,7 +174,7 @@ impl Heard {
             }
             Ok(Frame { request_id, asked: Asked::Refresh(refresh) }) => {
                 self.bytes += text.len();
-                self.refreshes.push((request_id, refresh));
+                self.refreshes.push(Refresh { request_id, token: refresh.token });
             }
             Err(Refused { request_id, refusal }) => {
                 refuse(outbox, user, request_id.as_ref(), &refusal);
@@ -191,7 +190,7 @@ fn admitted(frame: Frame, identity: Identity, port: &Port) -> Result<Frame, Refu
     let Identity { caller: Caller { user, .. }, network, .. } = identity;
     let admission = match &frame.asked {
         Asked::Command(command) => port.limiter.command(user, network, command),
-        Asked::Refresh(_) => port.limiter.from_address(network).and_then(|()| port.limiter.by_user(user)),
+        Asked::Refresh(_) => port.limiter.by_user_from(user, network),
     };
     match admission {
         Ok(()) => Ok(frame),

@@ -3,20 +3,26 @@
 use super::{actor::Session, actor::refuse};
 use crate::{
     delivery::Subscriber,
-    protocol::{ErrorCode, Grant, Refusal, RequestId, frame, token::RefreshToken},
+    protocol::{ErrorCode, Grant, Refusal, RequestId, Token, frame},
 };
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+
+/// A newer token, with what the client calls its wish.
+pub(super) struct Refresh {
+    pub(super) request_id: Option<RequestId>,
+    pub(super) token: Token,
+}
 
 /// The newer tokens that a session was given. One is checked at a time; more are refused.
 #[derive(Default)]
 pub(super) struct Refreshing {
-    wanted: Vec<(Option<RequestId>, RefreshToken)>,
+    wanted: Vec<Refresh>,
     is_checking: bool,
 }
 
 impl Refreshing {
     /// Takes what came with one read.
-    pub(super) fn want(&mut self, mut refreshes: Vec<(Option<RequestId>, RefreshToken)>) {
+    pub(super) fn want(&mut self, mut refreshes: Vec<Refresh>) {
         self.wanted.append(&mut refreshes);
     }
 }
@@ -24,7 +30,7 @@ impl Refreshing {
 impl Session {
     /// Has the newer tokens checked that have come. The session goes on meanwhile, as who it is.
     pub(super) fn refresh(&mut self, ctx: &mut Context<Self>) {
-        for (request_id, RefreshToken { token }) in std::mem::take(&mut self.refreshing.wanted) {
+        for Refresh { request_id, token } in std::mem::take(&mut self.refreshing.wanted) {
             if self.refreshing.is_checking {
                 let busy = Refusal::new(ErrorCode::Conflict, "another token is being checked: wait for its answer");
                 refuse(self.connection.outbox(), self.identity.caller.user, request_id.as_ref(), &busy);

@@ -1,7 +1,7 @@
 //! `[auth]`: how a client says who it is.
 
 use super::{ServerSettings, source::Source};
-use crate::identity::{AllowedOrigin, AllowedOrigins, ClaimName, Key, Keys, Rules};
+use crate::identity::{AllowedOrigin, AllowedOrigins, ClaimName, Key, Keys, NoOrigin, Rules};
 use std::{fmt, str::FromStr};
 use url::{Host, Url};
 
@@ -31,14 +31,19 @@ pub enum AuthMode {
     Jwt,
 }
 
+/// What `auth.mode` may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"trusted\" or \"jwt\"")]
+pub struct TrustedOrJwt;
+
 impl FromStr for AuthMode {
-    type Err = &'static str;
+    type Err = TrustedOrJwt;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "trusted" => Ok(Self::Trusted),
             "jwt" => Ok(Self::Jwt),
-            _ => Err("\"trusted\" or \"jwt\""),
+            _ => Err(TrustedOrJwt),
         }
     }
 }
@@ -111,7 +116,7 @@ impl Auth {
 /// Where a key stands on one line, as in many an `.env`, its lines are parted by `\n` written out.
 fn public_key(source: &mut Source) -> Option<Key> {
     let pem = source.text_or_file("auth.public_key")?.replace("\\n", "\n");
-    Key::from_pem(&pem).map_err(|problem| source.fault("auth.public_key", problem)).ok()
+    Key::from_pem(&pem).map_err(|fault| source.fault("auth.public_key", fault.to_string())).ok()
 }
 
 fn jwks_url(source: &mut Source) -> Option<Url> {
@@ -156,6 +161,7 @@ fn rules(source: &mut Source) -> Rules {
     }
 }
 
+/// Where it is at fault, nothing is started, and whatever stands in its place is never asked for.
 fn claim_name(source: &mut Source, key: &str) -> ClaimName {
     source.parsed(key).unwrap_or_default()
 }
@@ -165,7 +171,7 @@ fn allowed_origins(source: &mut Source) -> AllowedOrigins {
     for text in source.list("auth.allowed_origins") {
         match text.parse() {
             Ok(origin) => origins.push(origin),
-            Err(allowed) => source.fault("auth.allowed_origins", format!("each must be {allowed}")),
+            Err(NoOrigin) => source.fault("auth.allowed_origins", format!("each must be {NoOrigin}")),
         }
     }
     AllowedOrigins::new(origins)

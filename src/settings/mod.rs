@@ -15,7 +15,7 @@ mod uploads;
 
 pub use access::AccessSettings;
 pub use api::Api;
-pub use auth::{Auth, AuthMode, Secret};
+pub use auth::{Auth, AuthMode, Secret, TrustedOrJwt};
 pub use database::DatabaseSettings;
 pub use limits::LimitSettings;
 pub use log::LogSettings;

@@ -116,6 +116,19 @@ async fn tokens_and_keys_that_are_refused_count_as_handshakes_and_right_ones_do_
     assert!(until_limited(&server, &format!("?token={right}")).await.0 < 50, "what was guessed is not taken off");
 }
 
+/// What is refused before anyone looks at who asks costs as much as what is answered.
+#[tokio::test]
+async fn paths_and_methods_that_are_not_there_count_as_requests_of_the_address() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    for (method, path) in [("GET", "/api/v1/nowhere"), ("PATCH", "/api/v1/presence"), ("GET", "/%61pi/v1/presence")] {
+        let start = jwt_server(&database).env("NATTER_LIMITS__ADDRESS_COMMANDS_PER_SECOND", "1");
+        let mut server = start.env("NATTER_LIMITS__ADDRESS_COMMANDS_BURST", "3").listening().await;
+        while server.ask(method, path, None, None).await.0 != 429 {}
+        assert_eq!(server.get("/healthz").await.0, 200, "what is for anyone goes on");
+        server.kill().await;
+    }
+}
+
 /// Five thousand clients come back to a new server at once, twice each.
 #[tokio::test]
 async fn ten_thousand_handshakes_at_once_pass_by_default_and_a_flood_does_not() {

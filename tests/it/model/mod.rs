@@ -25,7 +25,8 @@ fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
 }
 
-/// `NATTER_TEST_MODEL_CASES` is how many cases on each database; `NATTER_TEST_SEED`, as it is printed, makes the same ones again. What failed once is
+/// `NATTER_TEST_MODEL_CASES` is how many cases on each database; `NATTER_TEST_SEED`, as it is printed, makes the same ones again. What
+/// failed once is
 /// kept beside this file, shrunk, and is tried first from then on.
 #[rstest]
 fn every_client_has_what_the_server_has_and_both_what_the_model_has(
