@@ -14,7 +14,7 @@ use crate::{
     protocol::{Change, Committed, Revocations},
     server::{ChatServer, Publish},
     settings::Settings,
-    store::{BrokenLog, OpenError, Store},
+    store::{BrokenLog, Lane, OpenError, Store},
     uploads::Wake,
 };
 use actix::{Actor, Addr, Arbiter, Recipient};
@@ -166,6 +166,7 @@ impl Running {
         let clock = Clock::system();
         let (revocations, revoked) = watch::channel(revocations);
         let (head, unlisted) = (store.head(), settings.access.unlisted);
+        let reader = store.reader(unlisted);
         let limiter = Arc::new(Limiter::new(settings.limits.enabled.then_some(&settings.limits.quotas)));
         let (writer, lane) =
             store.lane(settings.database.queue, settings.log.retention, unlisted, Arc::clone(&limiter), clock).await?;
@@ -175,20 +176,12 @@ impl Running {
         if let Some(fetcher) = fetcher {
             thread.spawn(fetcher.run());
         }
-        let chat = Chat::new(writer.clone(), store.reader(unlisted), clock);
+        let chat = Chat::new(writer.clone(), reader.clone(), clock);
         let (life, chat_server_is_gone) = oneshot::channel();
         let chat_server = ChatServer::start_in_arbiter(&thread.handle(), move |_| ChatServer::new(chat, head.seq, life));
-        let (stop_lane, lane_is_stopped) = oneshot::channel::<()>();
-        let (is_published, published) = oneshot::channel();
         let (uploads, sweeper, wake) = uploads::open(settings, &store, clock).await?;
         let sweeping = actix_rt::spawn(sweeper.run());
-        let sink = chat_server.clone();
-        let publish = move |committed| publish(committed, sink.clone(), wake.clone());
-        let lane = lane.run(publish, lane_is_stopped.map(|_| ()));
-        // Nobody listens where the stop took too long.
-        thread.spawn(lane.map(|outcome| drop(is_published.send(outcome))));
-
-        let reader = store.reader(unlisted);
+        let (stop_lane, published) = run(lane, &thread, chat_server.clone(), wake);
         let site = Data::new(Site {
             store,
             reader: reader.clone(),
@@ -274,6 +267,21 @@ impl Running {
         }
         Ok(())
     }
+}
+
+/// Runs the lane beside `ChatServer`, which it hands each commit to: how it is told to stop, and how it tells that it has.
+fn run(
+    lane: Lane,
+    thread: &Arbiter,
+    chat_server: Addr<ChatServer>,
+    wake: Wake,
+) -> (oneshot::Sender<()>, oneshot::Receiver<Result<(), BrokenLog>>) {
+    let (stop_lane, lane_is_stopped) = oneshot::channel::<()>();
+    let (is_published, published) = oneshot::channel();
+    let publish = move |committed| publish(committed, chat_server.clone(), wake.clone());
+    // Nobody listens where the stop took too long.
+    thread.spawn(lane.run(publish, lane_is_stopped.map(|_| ())).map(|outcome| drop(is_published.send(outcome))));
+    (stop_lane, published)
 }
 
 /// How many connections there may be.

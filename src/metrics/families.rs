@@ -52,70 +52,31 @@ impl Families {
         let table = Table(Registry::new());
         table.build_info();
         table.process();
-        let sent: Vec<&str> = labels(Sent::VARIANTS);
-        let frames_sent =
-            table.counters("natter_frames_sent_total", "Frames handed to outboxes, by what they bring.", "kind", &sent);
         Self {
             sessions: table.gauge("natter_sessions", "WebSocket sessions that are open."),
             frames_received: table.counter(
                 "natter_frames_received_total",
                 "Messages and control frames received from clients; a message in fragments counts once.",
             ),
-            frames_sent: sent.iter().map(|kind| frames_sent.with_label_values(&[kind])).collect(),
-            messages_stored: table.counters(
-                "natter_messages_stored_total",
-                "Messages committed, by kind of conversation.",
-                "kind",
-                &[kind_label(ConversationKind::Chat), kind_label(ConversationKind::Support)],
-            ),
-            commit_changes: table.histogram(
-                "natter_commit_changes",
-                "Changes that one transaction committed.",
-                vec![1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1_000.0],
-            ),
-            commit_duration: table.histogram(
-                "natter_commit_duration_seconds",
-                "Time of one transaction, from its begin until it was on disk.",
-                vec![0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5],
-            ),
+            frames_sent: table.frames_sent(),
+            messages_stored: table.messages_stored(),
+            commit_changes: table.commit_changes(),
+            commit_duration: table.commit_duration(),
             queue_drafts: table.gauge("natter_queue_drafts", "Changes that wait for the database."),
             queue_bytes: table.gauge("natter_queue_bytes", "Bytes that the changes waiting for the database hold."),
             outbox_bytes: table.gauge("natter_outbox_bytes", "Bytes that wait for clients to read, all sessions together."),
             slow_closes: table.counter("natter_slow_closes_total", "Sessions closed with 4100 because they did not read."),
             closes: table.counters("natter_closes_total", "Ends of connections, by close code.", "code", &close_codes()),
-            errors: table.counters(
-                "natter_errors_total",
-                "ERROR frames made for clients, by code.",
-                "code",
-                &ErrorCode::VARIANTS.iter().map(|code| code.as_str()).collect::<Vec<_>>(),
-            ),
-            handshakes_refused: table.counters(
-                "natter_handshakes_refused_total",
-                "Clients that asked for a session and got none, by reason.",
-                "reason",
-                &labels(HandshakeFault::VARIANTS),
-            ),
+            errors: table.errors(),
+            handshakes_refused: table.handshakes_refused(),
             forwarded_for_ignored: table.counter(
                 "natter_forwarded_for_ignored_total",
                 "Requests whose X-Forwarded-For was passed over, because their peer is not in server.trusted_proxies.",
             ),
             resumes: table.counters("natter_resumes_total", "Sessions that came back, by result.", "result", &resume_results()),
-            resume_events: table.histogram(
-                "natter_resume_events",
-                "Events that a session which came back was told.",
-                exponential_buckets(1.0, 10.0, 6).unwrap_or_default(),
-            ),
-            http_requests: table.counters_by_two(
-                "natter_http_requests_total",
-                "HTTP requests answered, handshakes included.",
-                ["route", "status"],
-            ),
-            panics: table.counters(
-                "natter_panics_total",
-                "Panics, by what they ended. Each is a fault of Natter's code.",
-                "where",
-                &labels(Place::VARIANTS),
-            ),
+            resume_events: table.resume_events(),
+            http_requests: table.http_requests(),
+            panics: table.panics(),
             registry: table.0,
         }
     }
@@ -127,6 +88,55 @@ impl Families {
 
 /// The registry, while it is filled.
 struct Table(Registry);
+
+/// The families that have a label or buckets, each with its values.
+impl Table {
+    fn frames_sent(&self) -> Vec<IntCounter> {
+        let kinds: Vec<&str> = labels(Sent::VARIANTS);
+        let sent = self.counters("natter_frames_sent_total", "Frames handed to outboxes, by what they bring.", "kind", &kinds);
+        kinds.iter().map(|kind| sent.with_label_values(&[kind])).collect()
+    }
+
+    fn messages_stored(&self) -> IntCounterVec {
+        let kinds = [kind_label(ConversationKind::Chat), kind_label(ConversationKind::Support)];
+        self.counters("natter_messages_stored_total", "Messages committed, by kind of conversation.", "kind", &kinds)
+    }
+
+    fn commit_changes(&self) -> Histogram {
+        let buckets = vec![1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1_000.0];
+        self.histogram("natter_commit_changes", "Changes that one transaction committed.", buckets)
+    }
+
+    fn commit_duration(&self) -> Histogram {
+        let buckets = vec![0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
+        self.histogram("natter_commit_duration_seconds", "Time of one transaction, from its begin until it was on disk.", buckets)
+    }
+
+    fn errors(&self) -> IntCounterVec {
+        let codes: Vec<&str> = ErrorCode::VARIANTS.iter().map(|code| code.as_str()).collect();
+        self.counters("natter_errors_total", "ERROR frames made for clients, by code.", "code", &codes)
+    }
+
+    fn handshakes_refused(&self) -> IntCounterVec {
+        let help = "Clients that asked for a session and got none, by reason.";
+        self.counters("natter_handshakes_refused_total", help, "reason", &labels(HandshakeFault::VARIANTS))
+    }
+
+    fn resume_events(&self) -> Histogram {
+        let buckets = exponential_buckets(1.0, 10.0, 6).unwrap_or_default();
+        self.histogram("natter_resume_events", "Events that a session which came back was told.", buckets)
+    }
+
+    fn http_requests(&self) -> IntCounterVec {
+        let help = "HTTP requests answered, handshakes included.";
+        self.counters_by_two("natter_http_requests_total", help, ["route", "status"])
+    }
+
+    fn panics(&self) -> IntCounterVec {
+        let help = "Panics, by what they ended. Each is a fault of Natter's code.";
+        self.counters("natter_panics_total", help, "where", &labels(Place::VARIANTS))
+    }
+}
 
 impl Table {
     fn gauge(&self, name: &str, help: &str) -> IntGauge {
