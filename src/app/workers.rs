@@ -3,7 +3,7 @@
 use crate::{
     delivery::{Drain, Hub, hub::HubActor},
     http::{SessionPort, Site, gate, observe, routes, takeover},
-    identity::Mode,
+    identity::Verifier,
     limits::Limiter,
     protocol::{Caller, ErrorCode, Grant, Refusal, Seq, Token, resume::Missed},
     server::{AddHub, ChatServer},
@@ -143,7 +143,7 @@ impl Workers {
             connect: self.chat_server.clone().recipient(),
             disconnect: self.chat_server.clone().recipient(),
             hub,
-            tokens: Rc::new(Tokens(self.site.clone())),
+            tokens: Rc::new(Tokens(self.site.gate.verifier())),
             log_id: self.log_id,
             log: Rc::new(Log(self.reader.clone())),
             max_missed: self.max_missed,
@@ -156,16 +156,16 @@ impl Workers {
     }
 }
 
-/// The gate, as a session asks it about a newer token.
-struct Tokens(Data<Site>);
+/// What checks tokens, as a session asks it about a newer one.
+struct Tokens(Option<Verifier>);
 
 impl CheckToken for Tokens {
     fn check(&self, token: Token) -> LocalBoxFuture<'static, Result<Grant, Refusal>> {
-        let site = self.0.clone();
+        let verifier = self.0.clone();
         Box::pin(async move {
-            match &site.gate.mode {
-                Mode::Jwt(verifier) => Ok(verifier.verify(&token).await?),
-                Mode::Trusted => Err(Refusal::new(ErrorCode::Conflict, "auth.mode is \"trusted\": there are no tokens")),
+            match verifier {
+                Some(verifier) => Ok(verifier.verify(&token).await?),
+                None => Err(Refusal::new(ErrorCode::Conflict, "auth.mode is \"trusted\": there are no tokens")),
             }
         })
     }

@@ -34,6 +34,17 @@ pub struct Gate {
     pub origins: AllowedOrigins,
 }
 
+impl Gate {
+    /// What checks tokens, where there are any.
+    #[must_use]
+    pub fn verifier(&self) -> Option<Verifier> {
+        match &self.mode {
+            Mode::Trusted => None,
+            Mode::Jwt(verifier) => Some(verifier.clone()),
+        }
+    }
+}
+
 /// How a client says who it is.
 #[derive(Debug)]
 pub enum Mode {

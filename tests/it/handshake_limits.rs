@@ -22,15 +22,25 @@ async fn knock(server: &Server, query: &str, forwarded_for: Option<&str>) -> Res
     request.send().await.expect("an answer")
 }
 
-/// Asks until it is refused for its number: how often before that, and the refusal.
+/// Knocks until it is refused for its number: how often before that, and the refusal.
 async fn until_limited(server: &Server, query: &str) -> (usize, Response) {
-    for count in 0.. {
+    for count in 0..1_000 {
         let answer = knock(server, query, None).await;
         if answer.status() == 429 {
             return (count, answer);
         }
     }
-    unreachable!("the loop has no end")
+    panic!("a thousand handshakes, and none was one too many")
+}
+
+/// Asks until the answer is 429: how often before that.
+async fn refused_after(most: usize, ask: impl AsyncFn(usize) -> u16) -> usize {
+    for count in 0..most {
+        if ask(count).await == 429 {
+            return count;
+        }
+    }
+    panic!("{most} times, and none was one too many")
 }
 
 #[tokio::test]
@@ -52,7 +62,7 @@ async fn an_address_that_knocks_too_often_is_told_when_to_come_back() {
     server.logged("Connection refused: address 127.0.0.1: ").await;
     // However the path is written, and whatever is asked for there.
     for path in ["/%77s?userId=1", "/ws-online-status?userId=1", "/ws"] {
-        while server.get(path).await.0 != 429 {}
+        refused_after(1_000, async |_| server.get(path).await.0).await;
     }
     assert_eq!(server.get("/api/v1/chats/1/messages?userId=1").await.0, 200, "what is no handshake is not held up");
 }
@@ -75,12 +85,11 @@ async fn addresses_behind_a_trusted_proxy_count_each_for_itself() {
     let start = strict(Start::on(&database)).env("NATTER_SERVER__TRUSTED_PROXIES", r#"["127.0.0.1"]"#);
     let server = start.listening().await;
     // What a client wrote itself stands before the address that the proxy appends: another one each time is no other address.
-    let mut forged = 1..=254;
-    let limited = async |forged: u8| knock(&server, "", Some(&format!("198.51.100.{forged}, 192.0.2.1"))).await.status() == 429;
-    while !limited(forged.next().expect("an address has its limit")).await {}
+    let forged = async |last: usize| knock(&server, "", Some(&format!("198.51.100.{last}, 192.0.2.1"))).await.status().as_u16();
+    refused_after(255, forged).await;
     assert_eq!(knock(&server, "", Some("192.0.2.2")).await.status(), 101);
     // Without the header, all who come through the proxy are one, and that is told.
-    while knock(&server, "", None).await.status() != 429 {}
+    until_limited(&server, "").await;
     server.logged("a WebSocket came from it without X-Forwarded-For").await;
 }
 
@@ -111,7 +120,7 @@ async fn tokens_and_keys_that_are_refused_count_as_handshakes_and_right_ones_do_
     for _ in 0..100 {
         assert_eq!(ask("a guess").await, 401);
     }
-    while ask("another guess").await != 429 {}
+    refused_after(1_000, async |_| ask("another guess").await).await;
     assert_eq!(ask(&right).await, 200, "others at the address go on");
     assert!(until_limited(&server, &format!("?token={right}")).await.0 < 50, "what was guessed is not taken off");
 }
@@ -123,7 +132,7 @@ async fn paths_and_methods_that_are_not_there_count_as_requests_of_the_address()
     for (method, path) in [("GET", "/api/v1/nowhere"), ("PATCH", "/api/v1/presence"), ("GET", "/%61pi/v1/presence")] {
         let start = jwt_server(&database).env("NATTER_LIMITS__ADDRESS_COMMANDS_PER_SECOND", "1");
         let mut server = start.env("NATTER_LIMITS__ADDRESS_COMMANDS_BURST", "3").listening().await;
-        while server.ask(method, path, None, None).await.0 != 429 {}
+        refused_after(1_000, async |_| server.ask(method, path, None, None).await.0).await;
         assert_eq!(server.get("/healthz").await.0, 200, "what is for anyone goes on");
         server.kill().await;
     }
@@ -135,12 +144,9 @@ async fn ten_thousand_handshakes_at_once_pass_by_default_and_a_flood_does_not() 
     let database = TestDatabase::new(Backend::Sqlite).await;
     let server = Server::start(&database).await;
     let http = reqwest::Client::new();
-    let ask = async || http.get(format!("http://{}/ws", server.address)).send().await.expect("an answer").status().as_u16();
-    let mut passed = 0;
-    while ask().await == 426 {
-        passed += 1;
-    }
-    assert_eq!(ask().await, 429);
+    let url = format!("http://{}/ws", server.address);
+    let ask = async |_| http.get(&url).send().await.expect("an answer").status().as_u16();
+    let passed = refused_after(100_000, ask).await;
     assert!(passed >= 10_000, "{passed} passed");
 }
 

@@ -15,6 +15,8 @@ async fn every_fault_is_reported_at_once_by_key_with_what_is_allowed() {
         .env("NATTER_LIMITS__ENABLED", "maybe")
         .env("NATTER_LIMITS__MESSAGES_PER_SECOND", "0")
         .env("NATTER_LIMITS__CONNECTIONS_PER_USER", "many")
+        .env("NATTER_LIMITS__HANDSHAKES_PER_SECOND", "0")
+        .env("NATTER_LIMITS__HANDSHAKES_BURST", "1000001")
         .env("NATTER_SERVER__TRUSTED_PROXIES", r#"["10.0.0.0/8", "proxy.example"]"#)
         .env("NATTER_ACCESS__UNLISTED", "closed")
         .env("NATTER_API__KEYS", "[\"short\"]")
@@ -48,6 +50,8 @@ async fn every_fault_is_reported_at_once_by_key_with_what_is_allowed() {
         "limits.enabled (NATTER_LIMITS__ENABLED): must be true or false",
         "limits.messages_per_second (NATTER_LIMITS__MESSAGES_PER_SECOND): must be a whole number from 1 to 1000000",
         "limits.connections_per_user (NATTER_LIMITS__CONNECTIONS_PER_USER): must be a whole number from 1 to 10000000",
+        "limits.handshakes_per_second (NATTER_LIMITS__HANDSHAKES_PER_SECOND): must be a whole number from 1 to 1000000",
+        "limits.handshakes_burst (NATTER_LIMITS__HANDSHAKES_BURST): must be a whole number from 1 to 1000000",
         "server.trusted_proxies (NATTER_SERVER__TRUSTED_PROXIES): must be a list of addresses and networks",
         "limits.frame_bytes (natter.toml): must be a whole number from 1024 to 67108864",
         "nowhere.key (NATTER_NOWHERE__KEY): there is no such key",
