@@ -19,6 +19,7 @@ use std::{
     },
     time::Duration,
 };
+use tokio::sync::Semaphore;
 
 /// How long a statement of another process may hold SQLite's write lock before ours gives up.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -38,6 +39,9 @@ pub struct Store {
     /// How the lane connects.
     pub(super) writing: ConnectOptions,
     pub(super) readers: DatabaseConnection,
+    /// The turns of those who come back, page by page in the order of asking. Thousands may come at once: one connection is left to all
+    /// other reads, and none of them waits in the pool, whose patience is short.
+    turns: Arc<Semaphore>,
     head: Head,
     /// Whether the lane waits for the database.
     is_held_up: Arc<AtomicBool>,
@@ -55,9 +59,10 @@ impl Store {
         let migrating = connect_writer(url).await?;
         migrate_up(&migrating).await.map_err(OpenError::Migration)?;
         let head = log::head(&migrating).await.map_err(OpenError::Migration)?;
+        let turns = Arc::new(Semaphore::new(readers.saturating_sub(1).max(1) as usize));
         let readers = connect(url, options(url, readers)).await?;
         migrating.close().await.map_err(|error| OpenError::Migration(error.into()))?;
-        Ok(Self { writing: writing(url), readers, head, is_held_up: Arc::default(), _lock: lock })
+        Ok(Self { writing: writing(url), readers, turns, head, is_held_up: Arc::default(), _lock: lock })
     }
 
     /// Where the log stood when the database was opened.
@@ -91,7 +96,7 @@ impl Store {
     /// The connections that read.
     #[must_use]
     pub fn reader(&self, unlisted: Unlisted) -> Reader {
-        Reader::new(self.readers.clone(), unlisted)
+        Reader::new(self.readers.clone(), Arc::clone(&self.turns), unlisted)
     }
 
     /// Gives each support chat without members to its first writer. Needed once, where those were open so far; tells how many.

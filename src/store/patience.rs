@@ -16,6 +16,9 @@ const OF_SQLITE: Duration = Duration::from_secs(10);
 /// How long a page of history or of the log may take.
 pub(super) const OF_READERS: Duration = Duration::from_secs(5);
 
+/// How long who comes back waits for a page's turn, behind all others who come back.
+pub(super) const FOR_A_TURN: Duration = Duration::from_secs(30);
+
 /// How long a connection may take for its end.
 pub(super) const OF_A_GOODBYE: Duration = Duration::from_millis(500);
 

@@ -15,6 +15,11 @@ use crate::{
     },
 };
 use sea_orm::DatabaseConnection;
+use std::sync::Arc;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 
 /// Bytes of messages, as JSON, that a page holds at most; or one message.
 const PAGE_BYTES: usize = 256 * 1024;
@@ -26,13 +31,15 @@ const AT_ONCE: u64 = 64;
 #[derive(Clone, Debug)]
 pub struct Reader {
     pub(super) pool: DatabaseConnection,
+    /// The turns of those who come back.
+    turns: Arc<Semaphore>,
     /// What conversations without members are.
     unlisted: Unlisted,
 }
 
 impl Reader {
-    pub(super) fn new(pool: DatabaseConnection, unlisted: Unlisted) -> Self {
-        Self { pool, unlisted }
+    pub(super) fn new(pool: DatabaseConnection, turns: Arc<Semaphore>, unlisted: Unlisted) -> Self {
+        Self { pool, turns, unlisted }
     }
 
     /// A page of a conversation, the oldest message first.
@@ -125,6 +132,7 @@ impl Reader {
     /// # Errors
     /// Where the database does not answer, or takes too long.
     pub async fn missed(&self, caller: Caller, after: Seq, limit: u64) -> Result<Option<Missed>, StoreError> {
+        let _turn = self.turn().await?;
         within(patience::OF_READERS, missed::page(&self.pool, caller, self.unlisted, after, limit)).await
     }
 
@@ -136,10 +144,17 @@ impl Reader {
         let (mut at, mut count) = (after, 0);
         while at < head && count <= limit {
             let upto = Seq(head.0.min(at.0 + missed::COUNTED));
+            let _turn = self.turn().await?;
             let more = missed::count(&self.pool, caller, self.unlisted, at, upto, limit + 1 - count);
             count += within(patience::OF_READERS, more).await?;
             at = upto;
         }
         Ok(count > limit)
+    }
+
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        // Never closed: nobody but the time can refuse one.
+        let turn = timeout(patience::FOR_A_TURN, self.turns.acquire()).await;
+        turn.ok().and_then(Result::ok).ok_or(StoreError::TimedOut)
     }
 }
