@@ -50,6 +50,10 @@ pub struct Addressed {
 impl Committed {
     /// What a later part of the same commit brought.
     pub fn append(&mut self, mut later: Self) {
+        if self.events.is_empty() && self.answers.is_empty() {
+            *self = later;
+            return;
+        }
         self.events.append(&mut later.events);
         self.answers.append(&mut later.answers);
     }

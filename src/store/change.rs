@@ -75,12 +75,12 @@ pub(super) async fn changed(
     version: i32,
     change: Change,
 ) -> Result<Committed, StoreError> {
-    let seq = log::advance(tx, 1).await?;
+    let seq = log::advance(tx).await?;
     let audience = view.audience(change.conversation())?;
-    let events = vec![Addressed { event: Event { seq, change }, audience }];
-    log::append(tx, &events).await?;
+    let event = Event { seq, change };
+    log::append(tx, &event).await?;
     let answer = Answer { to: origin.clone(), outcome: Ok(Ack { seq, of: Acked::Changed { message_id, version } }) };
-    Ok(Committed { events, answers: vec![answer] })
+    Ok(Committed { events: vec![Addressed { event, audience }], answers: vec![answer] })
 }
 
 /// Nothing was changed.

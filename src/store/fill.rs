@@ -5,7 +5,6 @@ use super::{
     commit::begin,
     connect::unhurried,
     delete, edit,
-    log::append,
     memberships::{Memberships, View},
     post::{self, Fresh},
     table::{MessageTable, with_table},
@@ -79,13 +78,11 @@ impl Filler {
         let tx = begin(&self.db).await?;
         let fresh = posts.iter().map(|(message, at)| Fresh { message, attachments: Vec::new(), at: *at });
         let stored = post::store(&tx, &fresh.collect::<Vec<_>>()).await?;
-        let messages: Vec<Message> = stored.iter().map(|stored| stored.message.clone()).collect();
+        let messages: Vec<Message> = stored.into_iter().map(|stored| stored.message).collect();
         // Nobody belongs anywhere yet: all of it is open.
         let memberships = Memberships::new(Unlisted::Open, Arc::new(Limiter::new(None)));
         let mut view = memberships.view();
         view.load(&tx, messages.iter().map(|message| message.conversation)).await?;
-        let events = stored.into_iter().filter_map(|stored| post::addressed(stored, &view)).collect::<Result<Vec<_>, _>>()?;
-        append(&tx, &events).await?;
         let nobody = nobody();
         for amendment in amendments {
             amend(&tx, &mut view, &nobody, amendment).await?;

@@ -1,13 +1,12 @@
 //! The event log: its head, and what a commit appends to it.
 
-use super::{StoreError, bulk::Insertion};
-use crate::protocol::{Addressed, Change, Conversation, Event, MessageId, Seq, Timestamp, UserId, member::Detail};
+use super::StoreError;
+use crate::protocol::{Change, Conversation, Event, MessageId, Seq, Timestamp, UserId, member::Detail};
 use entity::{EventKind, events, log_head};
 use sea_orm::{
     ActiveValue::Set, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QuerySelect, prelude::Expr,
     sea_query::ExprTrait,
 };
-use std::sync::LazyLock;
 use uuid::Uuid;
 
 /// Where the log stands.
@@ -26,16 +25,16 @@ pub(super) async fn head(db: &impl ConnectionTrait) -> Result<Head, StoreError> 
     Ok(Head { log_id: row.log_id, seq: row.seq })
 }
 
-/// Moves the head on by `count` and tells the first `seq` of those. The row stays locked until the transaction ends, which
-/// makes commit order the order of `seq`, on any number of nodes.
-pub(super) async fn advance(tx: &impl ConnectionTrait, count: i64) -> Result<Seq, StoreError> {
+/// Moves the head on to the next event. The row stays locked until the transaction ends, which makes commit order the order of `seq`,
+/// on any number of nodes.
+pub(super) async fn advance(tx: &impl ConnectionTrait) -> Result<Seq, StoreError> {
     let rows = log_head::Entity::update_many()
-        .col_expr(log_head::Column::Seq, Expr::col(log_head::Column::Seq).add(count))
+        .col_expr(log_head::Column::Seq, Expr::col(log_head::Column::Seq).add(1))
         .filter(Expr::col(log_head::Column::Id).eq(1))
         .exec_with_returning(tx)
         .await?;
     let row = rows.first().ok_or_else(|| DbErr::RecordNotFound("log_head has no row".to_owned()))?;
-    Ok(Seq(row.seq.0 - count + 1))
+    Ok(row.seq)
 }
 
 /// Writes the head as it is: what shows that the database takes writes. On PostgreSQL, the tables of messages must not be locked either.
@@ -55,10 +54,10 @@ pub(super) async fn rename(db: &impl ConnectionTrait) -> Result<Uuid, StoreError
     Ok(log_id)
 }
 
-/// Appends the references to what changed.
-pub(super) async fn append(tx: &impl ConnectionTrait, events: &[Addressed]) -> Result<(), StoreError> {
-    static INSERTION: LazyLock<Insertion<events::Entity>> = LazyLock::new(|| Insertion::without(&[]));
-    INSERTION.insert(tx, events, |addressed| reference(&addressed.event)).await
+/// Appends the reference to what changed. New messages bring theirs themselves: see `bulk`.
+pub(super) async fn append(tx: &impl ConnectionTrait, event: &Event) -> Result<(), StoreError> {
+    events::Entity::insert(reference(event)).exec_without_returning(tx).await?;
+    Ok(())
 }
 
 /// Whether this event stands in the log. Waits for whoever is writing to the log: a transaction that was given up may still be on

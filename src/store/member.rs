@@ -110,11 +110,9 @@ async fn store(
     members::set(tx, conversation, user, place, at).await?;
     let audience = told(&after, user);
     view.set(conversation, after);
-    let event = Event { seq: log::advance(tx, 1).await?, change: Change::Member(changed) };
-    let addressed = [Addressed { event, audience }];
-    log::append(tx, &addressed).await?;
-    let [addressed] = addressed;
-    Ok(addressed)
+    let event = Event { seq: log::advance(tx).await?, change: Change::Member(changed) };
+    log::append(tx, &event).await?;
+    Ok(Addressed { event, audience })
 }
 
 /// The members as they are from now on, and the one who is concerned, whatever they are now.

@@ -6,6 +6,7 @@ use crate::{
     limits::{Exceeded, Limiter},
     protocol::{Audience, Caller, Conversation, ConversationId, ConversationKind, Principal, UserId},
 };
+use foldhash::fast::RandomState;
 use sea_orm::ConnectionTrait;
 use std::{collections::HashMap, sync::Arc};
 
@@ -24,17 +25,17 @@ pub(super) struct Memberships {
     weight: usize,
 }
 
-/// Memberships by conversation.
-pub(super) type Known = HashMap<Conversation, Arc<Membership>>;
+/// Memberships by conversation. The default hash would take longer than all that is looked up for a message.
+pub(super) type Known = HashMap<Conversation, Arc<Membership>, RandomState>;
 
 impl Memberships {
     pub(super) fn new(unlisted: Unlisted, limiter: Arc<Limiter>) -> Self {
-        Self { unlisted, limiter, known: Known::new(), weight: 0 }
+        Self { unlisted, limiter, known: Known::default(), weight: 0 }
     }
 
     /// What one transaction sees.
     pub(super) fn view(&self) -> View<'_> {
-        View { before: self, own: Known::new() }
+        View { before: self, own: Known::default() }
     }
 
     /// Keeps what a transaction read and changed, which is committed now.
@@ -53,7 +54,7 @@ impl Memberships {
 
     /// Forgets everything: what was committed is not known any more.
     pub(super) fn forget(&mut self) {
-        self.known = Known::new();
+        self.known = Known::default();
         self.weight = 0;
     }
 }

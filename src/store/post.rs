@@ -3,7 +3,7 @@
 use super::{
     StoreError,
     attach::{self, Offers, Unattachable},
-    ids, log, member,
+    ids, member,
     memberships::View,
     table::{self, MessageTable, Stored, with_table},
 };
@@ -53,7 +53,6 @@ pub(super) async fn post(
     attach::attach(tx, &stored).await?;
     let answers = answers(postings, &fates, &stored, &firsts);
     let posted = stored.into_iter().filter_map(|stored| addressed(stored, view)).collect::<Result<Vec<_>, _>>()?;
-    log::append(tx, &posted).await?;
     events.extend(posted);
     Ok(Committed { events, answers })
 }
@@ -181,7 +180,7 @@ fn admitted(
     Ok(offers.take(message).map_err(Fate::Unattachable))
 }
 
-/// Gives each message its id and its place in the log, and writes both tables.
+/// Gives each message its id and its place in the log, and writes it with the event that brings it.
 pub(super) async fn store(tx: &impl ConnectionTrait, fresh: &[Fresh<'_>]) -> Result<Vec<Stored>, StoreError> {
     if fresh.is_empty() {
         return Ok(Vec::new());
@@ -195,7 +194,7 @@ pub(super) async fn store(tx: &impl ConnectionTrait, fresh: &[Fresh<'_>]) -> Res
     let stored = with_ids.collect::<Result<Vec<Stored>, StoreError>>()?;
     for kind in [ConversationKind::Chat, ConversationKind::Support] {
         let rows: Vec<&Stored> = stored.iter().filter(|stored| stored.message.conversation.kind == kind).collect();
-        with_table!(kind, Table => Table::insertion().insert(tx, &rows, |stored| Table::row(stored)).await?);
+        with_table!(kind, Table => Table::insertion().insert(tx, &rows).await?);
     }
     Ok(stored)
 }
