@@ -1,6 +1,7 @@
 //! The composition root: the only place where the parts meet.
 
 mod identity;
+mod listen;
 mod uploads;
 mod workers;
 
@@ -23,6 +24,7 @@ use actix_web::web::Data;
 use anyhow::Context;
 use futures_util::{FutureExt, future::join_all};
 pub use identity::development_token;
+use listen::Port;
 use std::{
     net::{SocketAddr, TcpListener},
     sync::{
@@ -54,11 +56,12 @@ const CLOSE_GRACE: Duration = Duration::from_secs(1);
 /// Runs the service until it is told to stop.
 ///
 /// # Errors
-/// Where the database is in use or can't be opened, or the address can't be listened on.
+/// Where the address can't be listened on, or the database is in use or can't be opened.
 pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let mut stop = StopSignal::listen()?;
     let descriptors = rlimit::increase_nofile_limit(u64::MAX)?;
     warn_of(settings, descriptors);
+    let port = Port::take(SocketAddr::new(settings.server.host, settings.server.port))?;
     let store = tokio::select! {
         store = open(settings) => store?,
         () = stop.received() => return Ok(()),
@@ -67,13 +70,11 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
         adopted = adopt(settings, &store) => adopted?,
         () = stop.received() => return Ok(()),
     }
-    let address = SocketAddr::new(settings.server.host, settings.server.port);
-    let listener = workers::listen_on(address).with_context(|| format!("can't listen on {address}"))?;
     let revocations = tokio::select! {
         revocations = store.revocations() => revocations.context("can't read whose tokens were revoked")?,
         () = stop.received() => return Ok(()),
     };
-    let mut running = Running::start(settings, store, revocations, listener).await?;
+    let mut running = Running::start(settings, store, revocations, port.listen()?).await?;
     log::info!("the database is {}", settings.database.url);
     log::info!("natter {} listens on http://{}", env!("CARGO_PKG_VERSION"), running.address);
     let broken = tokio::select! {
@@ -108,6 +109,7 @@ async fn adopt(settings: &Settings, store: &Store) -> anyhow::Result<()> {
         Unlisted::Open => {}
         Unlisted::Deny => match store.adopt_support_chats(&settings.database.url, Clock::system().now()).await? {
             0 => {}
+            1 => log::info!("1 support chat without members belongs to who first wrote to it, from now on"),
             count => log::info!("{count} support chats without members belong to who first wrote to them, from now on"),
         },
     }

@@ -1,7 +1,7 @@
 //! The command line: arguments, settings, logger, then the service.
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
 use natter::{
     app,
     clock::Clock,
@@ -16,7 +16,7 @@ use natter::{
         migrate::{Direction, Step, migrate, status},
     },
 };
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 /// jemalloc keeps an idle session smaller than the system's allocator: 1.4 against 1.6 KiB.
 #[global_allocator]
@@ -90,17 +90,18 @@ What to look at: \"until delivered\" p99 is what users feel; µs a delivery tell
 \"lost\" must be 0. Raise --rate until p99 leaves what you can accept: that is the size of this installation.";
 
 const DATABASE_HELP: &str =
-    "sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE [default: sqlite://data/natter.db?mode=rwc]";
+    "sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE [environment: DATABASE_URL] [default: sqlite://data/natter.db?mode=rwc]";
 
 #[derive(Args)]
+#[command(next_help_heading = "Settings, for every command; they win over the environment, and that over the file")]
 struct Flags {
-    /// A TOML file with the settings that differ from the defaults
+    /// A TOML file with the settings that differ from the defaults [default: none is read]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The IP address to listen on [default: 127.0.0.1]
+    /// The IP address to listen on [environment: HOST] [default: 127.0.0.1]
     #[arg(long, global = true)]
     host: Option<String>,
-    /// The port to listen on; 0 takes a free one [default: 3001]
+    /// The port to listen on; 0 takes a free one [environment: PORT] [default: 3001]
     #[arg(long, global = true)]
     port: Option<String>,
     #[arg(long, global = true, value_name = "URL", help = DATABASE_HELP)]
@@ -142,9 +143,9 @@ enum Command {
         /// user, agent or admin
         #[arg(long, default_value = "user")]
         role: Role,
-        /// For how long it holds: 90s, 1h, 30days
-        #[arg(long, value_name = "TIME", default_value = "1h")]
-        expires: humantime::Duration,
+        /// For how long it holds: 90s, 15m, 1h, 30days
+        #[arg(long, value_name = "TIME", default_value = "1h", value_parser = lifetime)]
+        expires: Duration,
     },
     /// Print the settings in force, secrets masked, or every fault; exit code 78 where there is one
     CheckConfig {
@@ -164,6 +165,15 @@ enum MigrateCommand {
     Status,
 }
 
+/// Of a token for development.
+fn lifetime(text: &str) -> Result<Duration, &'static str> {
+    const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
+    match humantime::parse_duration(text) {
+        Ok(lifetime) if lifetime.as_secs() > 0 && lifetime <= LONGEST => Ok(lifetime),
+        Ok(_) | Err(_) => Err("a time is a number with its unit, such as 90s, 15m, 1h or 30days: from 1s to 3650days"),
+    }
+}
+
 impl Flags {
     fn into_overrides(self) -> Overrides {
         let flags = [
@@ -178,6 +188,11 @@ impl Flags {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Some(Command::Load(load)) = &cli.command
+        && let Err(fault) = load.check()
+    {
+        Cli::command().error(ErrorKind::ValueValidation, fault).exit();
+    }
     let settings = match Settings::load(&cli.flags.into_overrides(), utf8_environment()) {
         Ok(settings) => settings,
         Err(faults) => {
@@ -236,7 +251,7 @@ async fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
         }
         Command::Token { user, role, expires } => {
             let caller = Caller { user: UserId(user), role };
-            print(&format!("{}\n", app::development_token(settings, caller, expires.into())?))
+            print(&format!("{}\n", app::development_token(settings, caller, expires)?))
         }
         Command::RenameLog => print(&format!("the log is {} now\n", rename_log(&settings.database.url).await?)),
         Command::Migrate { direction } => {
@@ -255,7 +270,8 @@ async fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
 async fn measured(options: &Load, settings: &Settings) -> anyhow::Result<()> {
     let secret = settings.auth.secret.as_ref().map(Secret::as_bytes);
     let signer = Signer { secret, rules: &settings.auth.rules, clock: Clock::system() };
-    let report = load::run(options, &signer, interrupted()).await?;
+    let listening = SocketAddr::new(settings.server.host, settings.server.port);
+    let report = load::run(options, listening, &signer, interrupted()).await?;
     let json = || serde_json::to_string(&report).map(|json| json + "\n");
     match &options.json {
         Some(file) if file.as_os_str() == "-" => print(&json()?)?,

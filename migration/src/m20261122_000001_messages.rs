@@ -1,6 +1,9 @@
 //! Chat messages.
 
-use crate::message_table::MessageTable;
+use crate::{
+    m20261122_000002_support_messages::TABLE as SUPPORT,
+    message_table::{MessageTable, must_be_complete},
+};
 use sea_orm_migration::prelude::*;
 
 const TABLE: MessageTable = MessageTable { name: "messages", conversation: "chat_id", nullable_ids: &["selected_chat_id"] };
@@ -12,6 +15,8 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        // The other table is looked at, too, before anything is changed: all that is missing is told at once.
+        must_be_complete(&[TABLE, SUPPORT], manager).await?;
         TABLE.up(manager).await
     }
 

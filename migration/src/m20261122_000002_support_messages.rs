@@ -1,9 +1,10 @@
 //! Support messages.
 
-use crate::message_table::MessageTable;
+use crate::message_table::{MessageTable, must_be_complete};
 use sea_orm_migration::prelude::*;
 
-const TABLE: MessageTable = MessageTable { name: "support_messages", conversation: "support_chat_id", nullable_ids: &[] };
+/// The table as it is taken over or made.
+pub(crate) const TABLE: MessageTable = MessageTable { name: "support_messages", conversation: "support_chat_id", nullable_ids: &[] };
 
 /// Creates or takes over the table.
 #[derive(DeriveMigrationName)]
@@ -12,6 +13,7 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        must_be_complete(&[TABLE], manager).await?;
         TABLE.up(manager).await
     }
 

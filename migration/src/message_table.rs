@@ -24,18 +24,39 @@ fn own_columns(postgres: bool) -> [(&'static str, &'static str); 7] {
     ]
 }
 
+/// Refuses tables that are there already and lack some of the columns that Prisma makes, with all that they lack.
+pub(crate) async fn must_be_complete(tables: &[MessageTable], manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    let mut faults = Vec::new();
+    for table in tables {
+        let missing = table.missing_columns(manager).await?;
+        if !missing.is_empty() {
+            let columns = if missing.len() == 1 { "column" } else { "columns" };
+            faults.push(format!("the table {} is there already, but has no {columns} {}", table.name, missing.join(", ")));
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(DbErr::Migration(faults.join("; "))) }
+}
+
 impl MessageTable {
+    /// Those that Prisma makes; none where there is no such table.
+    async fn missing_columns(&self, manager: &SchemaManager<'_>) -> Result<Vec<&'static str>, DbErr> {
+        let mut missing = Vec::new();
+        if manager.has_table(self.name).await? {
+            let required = ["id", self.conversation, "sender_id", "content", "file_type", "file_paths", "created_at"];
+            for column in required.iter().chain(self.nullable_ids) {
+                if !manager.has_column(self.name, column).await? {
+                    missing.push(*column);
+                }
+            }
+        }
+        Ok(missing)
+    }
+
     /// Creates the table where there is none; else widens what Prisma made and adds Natter's own columns, all nullable.
     pub(crate) async fn up(&self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         let db = manager.get_connection();
         let postgres = manager.get_database_backend() == sea_orm_migration::sea_orm::DbBackend::Postgres;
         db.execute_unprepared(&if postgres { self.create_on_postgres() } else { self.create_on_sqlite() }).await?;
-        for column in ["id", self.conversation, "sender_id", "content", "file_type", "file_paths", "created_at"] {
-            if !manager.has_column(self.name, column).await? {
-                let missing = format!("the table {} is there already, but has no column {column}", self.name);
-                return Err(DbErr::Migration(missing));
-            }
-        }
         if postgres {
             db.execute_unprepared(&self.widen_ids()).await?;
         }

@@ -19,9 +19,8 @@ use actix_server::Server;
 use actix_service::{IntoService, IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service, map_config};
 use actix_web::{App, dev::AppConfig, middleware::from_fn, web::Data};
 use futures_util::future::LocalBoxFuture;
-use socket2::{Domain, Socket, Type};
 use std::{
-    net::{SocketAddr, TcpListener},
+    net::TcpListener,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -38,29 +37,6 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// How long an idle HTTP connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
-
-/// Connections that the kernel may hold before they are accepted.
-const BACKLOG: i32 = 4_096;
-
-/// What the kernel may hold for a peer that does not read, in bytes; it would let it grow to megabytes.
-const SEND_BUFFER: usize = 128 * 1024;
-
-/// How long what was sent to a peer may stay unconfirmed, where the system has such a limit: as long as a heartbeat and its answer may take. The kernel would give a
-/// peer that has vanished a quarter of an hour.
-#[cfg(target_os = "linux")]
-const UNCONFIRMED: Duration = Duration::from_secs(35);
-
-/// Listens on `address`. Accepted sockets inherit the size of the send buffer and the time for what is unconfirmed.
-pub(super) fn listen_on(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.set_send_buffer_size(SEND_BUFFER)?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(UNCONFIRMED))?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
 
 /// What a worker is made of.
 #[derive(Clone)]

@@ -7,6 +7,7 @@ use super::{
     options::{Load, Pace},
     pacer::Pacer,
     progress::Progress,
+    rooms::Rooms,
     session::{ORDERS, Order, Run, Session},
     tokens::Tokens,
     usage::{self, Meter, Used},
@@ -23,6 +24,7 @@ use tokio::{
     task::JoinSet,
     time::{interval, sleep_until, timeout},
 };
+use url::Url;
 
 /// Handshakes under way at a time.
 const OPENING: usize = 256;
@@ -36,6 +38,8 @@ const LOOK: Duration = Duration::from_millis(20);
 /// A run, from the first connection to the last.
 pub(super) struct Bench<'a> {
     pub(super) load: &'a Load,
+    /// The server's WebSocket.
+    pub(super) url: Url,
     pub(super) run: Rc<Run>,
     pub(super) meter: Meter,
     pub(super) progress: Progress,
@@ -58,24 +62,24 @@ pub(super) struct Mark {
 }
 
 impl<'a> Bench<'a> {
-    pub(super) async fn new(load: &'a Load) -> Result<Self, LoadFault> {
+    pub(super) async fn new(load: &'a Load, url: Url, progress: Progress) -> Result<Self, LoadFault> {
         let run = Run {
             ledger: RefCell::new(Ledger::begin()),
             marker: Marker::new(load.payload as usize),
-            senders: load.senders(),
-            chats: load.chats,
+            rooms: Rooms::of(load),
             kind: load.kind,
             is_classic: load.classic,
             goes_on: Cell::new(matches!(load.pace(), Pace::Window(_))),
         };
-        let meter = Meter::find(load.pid, &load.url).await?;
+        let meter = Meter::find(load.pid, &url).await?;
         let before = meter.read().await;
         Ok(Self {
             load,
+            url,
             run: Rc::new(run),
             meter,
-            progress: Progress::begin(),
-            orders: Vec::with_capacity(load.sessions as usize),
+            progress,
+            orders: Vec::with_capacity(load.sessions() as usize),
             sessions: JoinSet::new(),
             opening: Latency::new(),
             opened_in: Duration::ZERO,
@@ -87,20 +91,20 @@ impl<'a> Bench<'a> {
     /// Opens all sessions, at the rate that was asked for.
     pub(super) async fn connect(&mut self, tokens: &Tokens) -> Result<(), LoadFault> {
         let begun = Instant::now();
-        let load = self.load;
+        let (load, url) = (self.load, &self.url);
         let each = Duration::from_secs(1) / load.connect_rate;
-        let mut opened = stream::iter(0..load.sessions)
+        let mut opened = stream::iter(0..load.sessions())
             .map(|number| async move {
                 sleep_until((begun + each * number).into()).await;
                 let at = Instant::now();
-                let opened = connect::open(load, number, tokens.of(number)).await?;
+                let opened = connect::open(load, url, number, tokens.of(number)).await?;
                 Ok::<_, LoadFault>((number, at.elapsed(), opened))
             })
             .buffered(OPENING);
         while let Some(opened) = opened.next().await {
             let (number, took, opened) = opened?;
             self.opening.record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
-            self.progress.connecting(number + 1, load.sessions);
+            self.progress.connecting(number + 1, load.sessions());
             let (orders, inbox) = mpsc::channel(ORDERS);
             self.orders.push(orders);
             let session = Session::new(Rc::clone(&self.run), number, opened.user, self.place(number), inbox);
@@ -116,7 +120,7 @@ impl<'a> Bench<'a> {
 
     /// The first sessions are those that write.
     fn place(&self, number: u32) -> Option<u32> {
-        (number < self.run.senders).then_some(number)
+        (number < self.load.senders()).then_some(number)
     }
 
     fn fault(&self) -> Option<LoadFault> {
@@ -136,12 +140,15 @@ impl<'a> Bench<'a> {
         drop(pacer);
         self.run.goes_on.set(false);
         self.drain().await;
-        Ok(self.report(&first, &last))
+        match self.load.pid {
+            Some(pid) if self.was_idle(&first, &last) => Err(LoadFault::IdleProcess(pid)),
+            Some(_) | None => Ok(self.report(&first, &last)),
+        }
     }
 
     /// Sets the pace: by a schedule, or by the first messages of each sender, which answers keep going.
     async fn start(&self) -> Result<Option<Pacer>, LoadFault> {
-        let senders = &self.orders[..self.run.senders as usize];
+        let senders = &self.orders[..self.load.senders() as usize];
         match self.load.pace() {
             Pace::Idle => Ok(None),
             Pace::Rate(rate) => {
@@ -192,10 +199,16 @@ impl<'a> Bench<'a> {
         while Instant::now() < end {
             looks.tick().await;
             let ledger = self.run.ledger.borrow();
-            if ledger.unanswered() == 0 && ledger.lost(self.load.sessions) == 0 {
+            if ledger.unanswered() == 0 && ledger.lost(self.run.rooms.owed()) == 0 {
                 return;
             }
         }
+    }
+
+    /// Whether the process did nothing while something was delivered.
+    fn was_idle(&self, first: &Mark, last: &Mark) -> bool {
+        let used = last.server.zip(first.server).map(|(last, first)| last.since(first));
+        last.tally.deliveries > first.tally.deliveries && used.is_some_and(|used| used.cpu_seconds == 0.0)
     }
 
     async fn mark(&self) -> Mark {

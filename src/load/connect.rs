@@ -38,18 +38,27 @@ struct WelcomePayload {
     user_id: u64,
 }
 
-/// Opens session `number` of the run.
-pub(super) async fn open(load: &Load, number: u32, token: Option<&str>) -> Result<Opened, LoadFault> {
-    timeout(PATIENCE, handshake(load, number, token)).await.map_err(|_| LoadFault::Silent(number))?
+/// Whether anybody listens at all.
+pub(super) async fn knock(server: &Url) -> Result<(), LoadFault> {
+    let outcome = timeout(PATIENCE, dial(server)).await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
+    outcome.map(drop).map_err(|error| LoadFault::Unreachable { url: server.to_string(), error })
 }
 
-async fn handshake(load: &Load, number: u32, token: Option<&str>) -> Result<Opened, LoadFault> {
+async fn dial(server: &Url) -> std::io::Result<TcpStream> {
+    let (host, port) = (server.host_str().unwrap_or_default(), server.port_or_known_default().unwrap_or(80));
+    TcpStream::connect((host.trim_start_matches('[').trim_end_matches(']'), port)).await
+}
+
+/// Opens session `number` of the run.
+pub(super) async fn open(load: &Load, url: &Url, number: u32, token: Option<&str>) -> Result<Opened, LoadFault> {
+    timeout(PATIENCE, handshake(load, url, number, token)).await.map_err(|_| LoadFault::Silent(number))?
+}
+
+async fn handshake(load: &Load, server: &Url, number: u32, token: Option<&str>) -> Result<Opened, LoadFault> {
     let user = u64::from(load.first_user) + u64::from(number);
-    let url = url_of(&load.url, user, token.is_some());
-    let (host, port) = (load.url.host_str().unwrap_or_default(), load.url.port_or_known_default().unwrap_or(80));
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let unreachable = |error| LoadFault::Unreachable { url: load.url.to_string(), error };
-    let stream = TcpStream::connect((host, port)).await.map_err(|error| match error.kind() {
+    let url = url_of(server, user, token.is_some());
+    let unreachable = |error| LoadFault::Unreachable { url: server.to_string(), error };
+    let stream = dial(server).await.map_err(|error| match error.kind() {
         // What the limit was raised to at the start may be less than the system has left.
         _ if error.raw_os_error() == Some(EMFILE) || error.raw_os_error() == Some(ENFILE) => too_few(load, number),
         ErrorKind::AddrNotAvailable => unreachable(std::io::Error::other("no local port is left: net.ipv4.ip_local_port_range")),
@@ -74,13 +83,13 @@ const EMFILE: i32 = 24;
 const ENFILE: i32 = 23;
 
 fn too_few(load: &Load, number: u32) -> LoadFault {
-    LoadFault::Descriptors { sessions: load.sessions, needed: super::descriptors_for(load.sessions), allowed: number.into() }
+    LoadFault::Descriptors { sessions: load.sessions(), needed: super::descriptors_for(load.sessions()), allowed: number.into() }
 }
 
 /// A session reads in large pieces where there are few of them, and takes little memory where there are many.
 fn buffers(load: &Load) -> WebSocketConfig {
     const ALL: u32 = 64 << 20;
-    let each = (ALL / load.sessions).clamp(4 << 10, 128 << 10);
+    let each = (ALL / load.sessions()).clamp(4 << 10, 128 << 10);
     WebSocketConfig::default().read_buffer_size(each as usize).write_buffer_size(each as usize)
 }
 

@@ -1,9 +1,9 @@
 //! Why a run makes no sense, in words that say what to change.
 
-use std::path::PathBuf;
+use std::{io::ErrorKind, path::PathBuf};
 
 /// How a server is started that is to be measured.
-const UNLIMITED: &str = "to measure, start the server with NATTER_LIMITS__ENABLED=false";
+pub(super) const UNLIMITED: &str = "to measure, start the server with NATTER_LIMITS__ENABLED=false";
 
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +19,7 @@ pub enum LoadFault {
         allowed: u64,
     },
     /// Nobody listens.
-    #[error("can't connect to {url}: {error}")]
+    #[error("can't connect to {url}: {error}{}", advice_for_silence(.error))]
     Unreachable {
         /// Where.
         url: String,
@@ -74,6 +74,17 @@ pub enum LoadFault {
         /// What is wrong with it.
         problem: String,
     },
+    /// The settings have the server take a free port.
+    #[error("server.port is 0, a free one: say with --url which one the server has taken; it logs it at its start")]
+    NoPort,
+    /// The members could not be added.
+    #[error("can't set the members of conversation {conversation}: {problem}")]
+    Members {
+        /// Which one.
+        conversation: u32,
+        /// What the server says, and what to do about it.
+        problem: String,
+    },
     /// No secret to sign with.
     #[error("--token-secret has no value, and auth.hs256_secret is not set: give either, the same that the server has")]
     NoSecret,
@@ -83,6 +94,12 @@ pub enum LoadFault {
     /// The process whose CPU time is asked for is not there.
     #[error("there is no process {0} whose CPU time could be read: --pid wants the server's, on this machine")]
     NoProcess(u32),
+    /// The process whose CPU time is asked for did nothing.
+    #[error(
+        "process {0} used no CPU while the server answered: --pid wants the server's own, not that of what started it (a shell, \
+         sudo, make, cargo)"
+    )]
+    IdleProcess(u32),
     /// The system gives no thread.
     #[error("can't start a thread for the schedule")]
     NoThread,
@@ -93,6 +110,16 @@ pub enum LoadFault {
 
 fn said(reason: &str) -> String {
     if reason.is_empty() { String::new() } else { format!(" ({reason})") }
+}
+
+fn advice_for_silence(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => {
+            ": nobody listens there. Start the server first (NATTER_LIMITS__ENABLED=false natter), or say where it is with --url or PORT"
+                .to_owned()
+        }
+        _ => String::new(),
+    }
 }
 
 fn advice_for_status(status: u16) -> String {

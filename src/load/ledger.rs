@@ -56,6 +56,17 @@ pub(super) struct Tally {
     pub(super) deliveries: u64,
     pub(super) duplicated: u64,
     pub(super) out_of_order: u64,
+    /// To sessions that are no members of the conversation.
+    pub(super) strayed: u64,
+    /// Of what is measured: what was due and came while it was.
+    pub(super) measured: Measured,
+}
+
+/// Counts of what is measured: neither what was written to warm up, nor what came too late.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Measured {
+    pub(super) accepted: u64,
+    pub(super) deliveries: u64,
 }
 
 /// A distribution of times, in microseconds, three digits exact.
@@ -130,7 +141,9 @@ impl Ledger {
         }
         self.messages[place].due = due + 1;
         self.tally.sent += 1;
-        self.late_ns = self.late_ns.max(now.saturating_sub(due));
+        if self.measured.contains(&due) {
+            self.late_ns = self.late_ns.max(now.saturating_sub(due));
+        }
     }
 
     /// Whether there is such a message: a server might make one up.
@@ -155,7 +168,13 @@ impl Ledger {
         self.recent.record(took);
         if self.measured.contains(&due) {
             self.delivery.record(took);
+            self.tally.measured.deliveries += u64::from(self.measured.contains(&now));
         }
+    }
+
+    /// A session was sent a message that is none of its business.
+    pub(super) fn strayed(&mut self) {
+        self.tally.strayed += 1;
     }
 
     /// Message `number` was acknowledged.
@@ -164,6 +183,7 @@ impl Ledger {
         self.tally.accepted += 1;
         if self.measured.contains(&due) {
             self.answer.record(now.saturating_sub(due));
+            self.tally.measured.accepted += u64::from(self.measured.contains(&now));
         }
     }
 
@@ -195,14 +215,37 @@ impl Ledger {
         self.tally.sent.saturating_sub(self.tally.accepted + self.tally.refused)
     }
 
-    /// Deliveries that are missing: of each message that was acknowledged, or that anyone had, to each of so many sessions.
-    pub(super) fn lost(&self, sessions: u32) -> u64 {
+    /// Deliveries that are missing: of each message that was acknowledged, or that anyone had, to as many sessions as are owed one.
+    pub(super) fn lost(&self, each: u32) -> u64 {
         let owed = self.messages.iter().filter(|message| message.fate == Fate::Accepted || message.sessions > 0);
-        owed.map(|message| u64::from(sessions.saturating_sub(message.sessions))).sum()
+        owed.map(|message| u64::from(each.saturating_sub(message.sessions))).sum()
     }
 
     /// Ends the run; the first reason counts.
     pub(super) fn end(&mut self, fault: LoadFault) {
         self.fault.get_or_insert(fault);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ledger, Sight};
+
+    #[test]
+    fn the_warm_up_and_what_comes_late_are_in_no_rate() {
+        let mut ledger = Ledger::begin();
+        ledger.measured = 100..200;
+        // When each was due, and when it was answered and delivered.
+        let messages = [(50, 60), (90, 110), (110, 120), (190, 199), (195, 205), (205, 210)];
+        for (number, (due, came)) in (0..).zip(messages) {
+            ledger.sent(number, due, due);
+            ledger.delivered(number, came, Sight::InOrder);
+            ledger.accepted(number, came);
+        }
+        let tally = ledger.tally();
+        assert_eq!((tally.accepted, tally.deliveries), (6, 6));
+        assert_eq!((tally.measured.accepted, tally.measured.deliveries), (2, 2));
+        // How long the late one took is told all the same.
+        assert_eq!((ledger.delivery.histogram().len(), ledger.answer.histogram().len()), (3, 3));
     }
 }

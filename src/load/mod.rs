@@ -5,11 +5,13 @@ mod connect;
 mod fault;
 mod ledger;
 mod marker;
+mod members;
 mod options;
 mod outcome;
 mod pacer;
 mod progress;
 mod report;
+mod rooms;
 mod seen;
 mod session;
 mod text;
@@ -17,6 +19,9 @@ mod tokens;
 mod usage;
 
 use bench::Bench;
+use progress::Progress;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use url::Url;
 pub use fault::LoadFault;
 pub use options::{Kind, Load};
 pub use report::Report;
@@ -26,23 +31,51 @@ use tokens::Tokens;
 /// Open files beside the sessions' sockets.
 const OTHER_FILES: u64 = 64;
 
-/// Loads the server until the time is over, or `interrupted` resolves.
+/// Loads the server until the time is over, or `interrupted` resolves. Where `load` has no address, it is the server that the
+/// settings have listen on `listening`.
 ///
 /// # Errors
 /// Where the server can't be reached, refuses, or ends the sessions for a reason that holds for all: it says what to change.
-pub async fn run(load: &Load, signer: &Signer<'_>, interrupted: impl Future<Output = ()>) -> Result<Report, LoadFault> {
-    allow_descriptors(load.sessions)?;
+pub async fn run(
+    load: &Load,
+    listening: SocketAddr,
+    signer: &Signer<'_>,
+    interrupted: impl Future<Output = ()>,
+) -> Result<Report, LoadFault> {
+    allow_descriptors(load.sessions())?;
+    let url = load.url.clone().map_or_else(|| server_on(listening), Ok)?;
     let tokens = Tokens::new(load, signer)?;
     let mut interrupted = std::pin::pin!(interrupted);
-    let mut bench = Bench::new(load).await?;
-    tokio::select! {
-        connected = bench.connect(&tokens) => connected?,
+    let mut bench = tokio::select! {
+        bench = connected(load, url, &tokens) => bench?,
         () = &mut interrupted => return Err(LoadFault::Interrupted),
-    }
+    };
     let report = bench.measure(interrupted).await;
     bench.progress.end();
     bench.leave().await;
     report
+}
+
+/// A run with all its sessions open, each in its conversation.
+async fn connected<'a>(load: &'a Load, url: Url, tokens: &Tokens) -> Result<Bench<'a>, LoadFault> {
+    connect::knock(&url).await?;
+    let mut progress = Progress::begin();
+    members::set_up(load, &url, &mut progress).await?;
+    let mut bench = Bench::new(load, url, progress).await?;
+    bench.connect(tokens).await?;
+    Ok(bench)
+}
+
+/// The WebSocket of a server that listens there, as seen from this machine.
+fn server_on(listening: SocketAddr) -> Result<Url, LoadFault> {
+    let host = match listening.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        host => host,
+    };
+    let server = SocketAddr::new(host, listening.port());
+    let url = Url::parse(&format!("ws://{server}/ws-online-status")).ok();
+    url.filter(|_| server.port() != 0).ok_or(LoadFault::NoPort)
 }
 
 fn descriptors_for(sessions: u32) -> u64 {

@@ -12,24 +12,25 @@ impl Bench<'_> {
         let ledger = self.run.ledger.borrow();
         let seconds = last.at.duration_since(first.at).as_secs_f64();
         let (tally, own) = (ledger.tally(), last.own.since(first.own));
-        let rate = |now: u64, before: u64| rounded(float(now - before) / seconds);
+        let rate = |count: u64| rounded(float(count) / float(self.load.seconds));
         Report {
             natter: env!("CARGO_PKG_VERSION"),
-            asked: Asked::of(self.load),
+            asked: Asked::of(self.load, &self.url),
             connect: self.connecting(),
             messages: Messages {
                 sent: tally.sent,
                 accepted: tally.accepted,
-                per_second: rate(last.tally.accepted, first.tally.accepted),
+                per_second: rate(tally.measured.accepted),
                 refused: ledger.refused.clone(),
                 unanswered: ledger.unanswered(),
             },
             deliveries: Deliveries {
                 count: tally.deliveries,
-                per_second: rate(last.tally.deliveries, first.tally.deliveries),
-                lost: ledger.lost(self.load.sessions),
+                per_second: rate(tally.measured.deliveries),
+                lost: ledger.lost(self.run.rooms.owed()),
                 duplicated: tally.duplicated,
                 out_of_order: tally.out_of_order,
+                strayed: tally.strayed,
             },
             latency_ms: latencies(&ledger),
             server: self.server(first, last),
@@ -44,7 +45,7 @@ impl Bench<'_> {
 
     fn connecting(&self) -> Connecting {
         let seconds = self.opened_in.as_secs_f64();
-        let per_second = rounded(f64::from(self.load.sessions) / seconds);
+        let per_second = rounded(f64::from(self.load.sessions()) / seconds);
         Connecting { seconds: rounded(seconds), per_second, ms: Percentiles::of(&self.opening) }
     }
 
@@ -60,7 +61,7 @@ impl Bench<'_> {
             waited_seconds: used.waited_seconds.map(rounded),
             rss_kib_before: rounded(before.rss_kib),
             rss_kib_connected: rounded(connected.rss_kib),
-            rss_kib_per_session: rounded((connected.rss_kib - before.rss_kib) / f64::from(self.load.sessions)),
+            rss_kib_per_session: rounded((connected.rss_kib - before.rss_kib) / f64::from(self.load.sessions())),
             rss_kib: rounded(end.rss_kib),
         })
     }

@@ -23,6 +23,10 @@ impl Progress {
         Self { shown: now, is_terminal: stderr().is_terminal(), before: (now, Tally::default()) }
     }
 
+    pub(super) fn adding_members(&mut self, done: u32, of: u32) {
+        self.line(&format!("adding members  {done} of {of} conversations have theirs"));
+    }
+
     pub(super) fn connecting(&mut self, open: u32, of: u32) {
         self.line(&format!("connecting  {open} of {of} sessions"));
     }

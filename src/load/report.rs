@@ -7,8 +7,10 @@ use super::{
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
+use url::Url;
 
-/// What a run showed. Counts are of the whole run; rates, latencies and the server's CPU time of what was measured of it.
+/// What a run showed. Counts are of the whole run, the warm-up included; rates and latencies of messages that were due while it was
+/// measured; the server's CPU time of that time.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// The generator's version.
@@ -42,6 +44,10 @@ pub struct Asked {
     pub window: Option<u32>,
     pub payload: u32,
     pub chats: u32,
+    /// Conversations with members, in place of the open ones.
+    pub conversations: Option<u32>,
+    /// Of each of them.
+    pub members: Option<u32>,
     pub seconds: u64,
 }
 
@@ -63,7 +69,7 @@ pub struct Messages {
     pub sent: u64,
     /// Acknowledged; in the classic dialect, those that came back.
     pub accepted: u64,
-    /// Accepted ones a second, of what was measured.
+    /// A second, of those that were due, and accepted, while it was measured.
     pub per_second: f64,
     /// By the code of the error.
     pub refused: BTreeMap<String, u64>,
@@ -76,7 +82,7 @@ pub struct Messages {
 pub struct Deliveries {
     /// In all, each message once a session.
     pub count: u64,
-    /// Of what was measured.
+    /// A second, of messages that were due while it was measured, and came then.
     pub per_second: f64,
     /// Of messages that were accepted.
     pub lost: u64,
@@ -84,6 +90,8 @@ pub struct Deliveries {
     pub duplicated: u64,
     /// That came behind their sender's next one.
     pub out_of_order: u64,
+    /// To sessions that are no members of the conversation.
+    pub strayed: u64,
 }
 
 /// From the moment at which a message was due.
@@ -145,8 +153,8 @@ impl Report {
     /// Whether all sessions got all that they were owed, once, in order.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        let Deliveries { lost, duplicated, out_of_order, .. } = self.deliveries;
-        lost + duplicated + out_of_order + self.messages.unanswered == 0 && self.closed.is_empty()
+        let Deliveries { lost, duplicated, out_of_order, strayed, .. } = self.deliveries;
+        lost + duplicated + out_of_order + strayed + self.messages.unanswered == 0 && self.closed.is_empty()
     }
 }
 
@@ -160,15 +168,15 @@ impl Percentiles {
 }
 
 impl Asked {
-    pub(super) fn of(load: &Load) -> Self {
+    pub(super) fn of(load: &Load, url: &Url) -> Self {
         let (rate, window) = match load.pace() {
             Pace::Idle => (Some(0.0), None),
             Pace::Rate(rate) => (Some(rate), None),
             Pace::Window(window) => (None, Some(window)),
         };
-        let Load { sessions, payload, chats, seconds, .. } = *load;
-        let (url, dialect, senders) = (load.url.to_string(), load.dialect(), load.senders());
-        Self { url, dialect, sessions, senders, rate, window, payload, chats, seconds }
+        let Load { payload, chats, conversations, members, seconds, .. } = *load;
+        let (url, dialect, sessions, senders) = (url.to_string(), load.dialect(), load.sessions(), load.senders());
+        Self { url, dialect, sessions, senders, rate, window, payload, chats, conversations, members, seconds }
     }
 }
 

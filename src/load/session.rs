@@ -6,6 +6,7 @@ use super::{
     ledger::Ledger,
     marker::Marker,
     options::Kind,
+    rooms::{Place, Rooms},
     seen::{Seen, Sight},
 };
 use futures_util::{
@@ -47,8 +48,7 @@ pub(super) enum Order {
 pub(super) struct Run {
     pub(super) ledger: RefCell<Ledger>,
     pub(super) marker: Marker,
-    pub(super) senders: u32,
-    pub(super) chats: u32,
+    pub(super) rooms: Rooms,
     pub(super) kind: Kind,
     pub(super) is_classic: bool,
     /// Whether an answer is followed by the next message.
@@ -133,7 +133,7 @@ impl Session {
     /// Hands over what is due. It waits for nothing: all that was written before was flushed, or is due later.
     async fn write(&mut self, sink: &mut Sink) -> Result<(), Error> {
         for due in std::mem::take(&mut self.due) {
-            let number = self.posted * u64::from(self.run.senders) + u64::from(self.sender.unwrap_or_default());
+            let number = self.posted * self.run.rooms.senders() + u64::from(self.sender.unwrap_or_default());
             self.posted += 1;
             let text = self.message(number);
             {
@@ -147,13 +147,13 @@ impl Session {
     }
 
     fn message(&self, number: u64) -> String {
-        let Run { marker, chats, kind, is_classic, .. } = &*self.run;
+        let Run { marker, rooms, kind, is_classic, .. } = &*self.run;
         let (name, key) = match kind {
             Kind::Chat => ("NEW_MESSAGE", "chat_id"),
             Kind::Support => ("NEW_SUPPORT_MESSAGE", "support_chat_id"),
         };
         let request_id = if *is_classic { String::new() } else { format!(r#""request_id":"{number}","#) };
-        let (chat, user, content) = (number % u64::from(*chats) + 1, self.user, marker.content(number));
+        let (chat, user, content) = (rooms.conversation(number), self.user, marker.content(number));
         format!(r#"{{"type":"{name}",{request_id}"{key}":{chat},"sender_id":{user},"content":"{content}"}}"#)
     }
 
@@ -202,10 +202,14 @@ impl Session {
         if !ledger.knows(number) {
             return;
         }
+        let Some(Place { number: place, next }) = run.rooms.place(self.number, number) else {
+            ledger.strayed();
+            return;
+        };
         let now = ledger.now();
-        let sight = self.seen.add(number, number + u64::from(run.senders));
+        let sight = self.seen.add(place, next);
         ledger.delivered(number, now, sight);
-        let is_own = self.sender.is_some_and(|sender| number % u64::from(run.senders) == u64::from(sender));
+        let is_own = self.sender.is_some_and(|sender| number % run.rooms.senders() == u64::from(sender));
         if run.is_classic && is_own && sight != Sight::Again {
             ledger.accepted(number, now);
             self.go_on(now);

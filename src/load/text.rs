@@ -1,6 +1,6 @@
 //! The result as a table for people.
 
-use super::report::{Deliveries, Generator, Percentiles, Report, Server};
+use super::report::{Asked, Deliveries, Generator, Percentiles, Report, Server};
 use std::fmt::Write;
 
 impl Report {
@@ -13,7 +13,7 @@ impl Report {
             // Writing to a string does not fail.
             let _ = writeln!(text, "{name:<20}{value}");
         };
-        row("sessions", format!("{} by {}, {} of them write", asked.sessions, asked.dialect, asked.senders));
+        row("sessions", asked.to_text());
         row("opened in", format!("{:.2} s, {:.0} a second; {}", connect.seconds, connect.per_second, connect.ms.to_text()));
         let refused: u64 = messages.refused.values().sum();
         let (sent, accepted, unanswered) = (messages.sent, messages.accepted, messages.unanswered);
@@ -22,18 +22,32 @@ impl Report {
             row("", format!("{count} × {code}"));
         }
         row("", format!("{:.1} a second", messages.per_second));
-        let Deliveries { count, per_second, lost, duplicated, out_of_order } = deliveries;
-        row("deliveries", format!("{count}; {lost} lost, {duplicated} duplicated, {out_of_order} out of order"));
+        let Deliveries { count, per_second, lost, duplicated, out_of_order, strayed } = deliveries;
+        row("deliveries", format!("{count}; {lost} lost, {duplicated} duplicated, {out_of_order} out of order{}", astray(*strayed)));
         row("", format!("{per_second:.1} a second"));
         row("until delivered", latency_ms.delivery.to_text());
         row("until answered", latency_ms.answer.to_text());
-        row("server", self.server.as_ref().map_or_else(|| "not known: give --pid".to_owned(), Server::to_text));
+        row("server", self.server.as_ref().map_or_else(|| "not known: give --pid, of the server itself, while it runs".to_owned(), Server::to_text));
         let Generator { cores, waited_seconds, late_ms } = self.generator;
         row("generator", format!("{cores:.2} cores, {waited_seconds:.2} s without one, at most {late_ms:.1} ms late"));
         for (close, count) in &self.closed {
             row("closed by server", format!("{count} × {close}"));
         }
         text
+    }
+}
+
+fn astray(strayed: u64) -> String {
+    if strayed == 0 { String::new() } else { format!(", {strayed} to sessions that are not members") }
+}
+
+impl Asked {
+    fn to_text(&self) -> String {
+        let Self { sessions, dialect, senders, .. } = self;
+        let write = if *senders == 1 { "writes" } else { "write" };
+        let members = self.conversations.zip(self.members);
+        let rooms = members.map_or_else(String::new, |(rooms, members)| format!("; conversations: {rooms}, members of each: {members}"));
+        format!("{sessions} by {dialect}, {senders} of them {write}{rooms}")
     }
 }
 

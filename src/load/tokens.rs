@@ -47,7 +47,7 @@ fn signed(load: &Load, signer: &Signer<'_>, secret: &str) -> Result<Vec<String>,
         let caller = Caller { user: UserId(i64::from(load.first_user) + i64::from(number)), role: Role::User };
         Ok(issue(secret, signer.rules, caller, now, lifetime)?)
     };
-    (0..load.sessions).map(token).collect()
+    (0..load.sessions()).map(token).collect()
 }
 
 fn read(file: &Path) -> Result<Vec<String>, LoadFault> {

@@ -70,13 +70,18 @@ pub(super) fn own() -> Used {
 /// From `/proc`: each thread's time on a core and its time of waiting for one, in nanoseconds.
 fn of_process(pid: u32) -> Option<Used> {
     const NS: f64 = 1e9;
-    let (mut cpu, mut waited) = (0.0, 0.0);
+    let (mut cpu, mut waited, mut is_told) = (0.0, 0.0, false);
     for thread in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
         // A thread may end meanwhile.
         let Ok(text) = fs::read_to_string(thread.path().join("schedstat")) else { continue };
+        is_told = true;
         let mut fields = text.split_ascii_whitespace().filter_map(|field| field.parse::<f64>().ok());
         cpu += fields.next().unwrap_or_default();
         waited += fields.next().unwrap_or_default();
+    }
+    // A kernel without these figures has none to show, which is not the same as zero.
+    if !is_told {
+        return None;
     }
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

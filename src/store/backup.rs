@@ -1,8 +1,9 @@
 //! Copying a SQLite database while it is served, and putting a copy in its place.
 
 use super::{
-    DatabaseUrl, StoreError,
-    connect::{connect_reader, connect_writer, lock},
+    DatabaseUrl, OpenError, StoreError,
+    connect::{connect_reader, connect_writer, lock_unserved},
+    lock::FileLock,
     log,
     migrate::migrate_up,
 };
@@ -37,7 +38,7 @@ pub enum BackupError {
     },
     /// The database is in use, or can't be opened.
     #[error(transparent)]
-    Open(#[from] super::OpenError),
+    Open(#[from] OpenError),
     /// A statement failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -79,6 +80,8 @@ async fn copy(url: &DatabaseUrl, target: &Path) -> Result<(), BackupError> {
 /// Where the database is not SQLite or is there already, or `source` is no sound copy.
 pub async fn restore(url: &DatabaseUrl, source: &Path) -> Result<Uuid, BackupError> {
     let DatabaseUrl::Sqlite { path, .. } = url else { return Err(BackupError::NotSqlite) };
+    // Not even where its file was moved away: a server that runs goes on writing to that.
+    FileLock::must_be_free(path)?;
     must_not_exist(path)?;
     // SQLite would play the log of another database into this one.
     for leftover in ["-wal", "-shm", "-journal"] {
@@ -101,7 +104,7 @@ pub async fn restore(url: &DatabaseUrl, source: &Path) -> Result<Uuid, BackupErr
 /// # Errors
 /// Where the database is being served or can't be opened.
 pub async fn rename_log(url: &DatabaseUrl) -> Result<Uuid, BackupError> {
-    let _lock = lock(url)?;
+    let _lock = lock_unserved(url)?;
     let db = connect_writer(url).await?;
     migrate_up(&db).await?;
     let log_id = log::rename(&db).await?;
@@ -115,13 +118,16 @@ async fn check(source: &Path) -> Result<(), BackupError> {
     if !source.exists() {
         return Err(unsound("there is no such file".to_owned()));
     }
-    let db = connect_reader(&sqlite_at(source)?).await.map_err(|error| unsound(error.to_string()))?;
+    let db = connect_reader(&sqlite_at(source)?).await.map_err(|error| match error {
+        OpenError::NotADatabase { .. } => unsound("it is no SQLite database, or is damaged".to_owned()),
+        other => unsound(other.to_string()),
+    })?;
     let row = db.query_one_raw(Statement::from_string(DbBackend::Sqlite, "PRAGMA integrity_check")).await;
     let verdict: Result<String, DbErr> = row.and_then(|row| row.map_or(Ok(String::new()), |row| row.try_get_by_index(0)));
     match verdict {
         Ok(verdict) if verdict == "ok" => {}
         Ok(verdict) => return Err(unsound(verdict)),
-        Err(error) => return Err(unsound(error.to_string())),
+        Err(error) => return Err(unsound(StoreError::from(error).to_string())),
     }
     log::head(&db).await.map_err(|error| unsound(error.to_string()))?;
     db.close().await.map_err(StoreError::from)?;

@@ -136,6 +136,14 @@ pub(super) fn lock(url: &DatabaseUrl) -> Result<Option<FileLock>, OpenError> {
     }
 }
 
+/// The same for what is done while no server runs.
+pub(super) fn lock_unserved(url: &DatabaseUrl) -> Result<Option<FileLock>, OpenError> {
+    lock(url).map_err(|error| match error {
+        OpenError::InUse(path) => OpenError::Served(path),
+        other => other,
+    })
+}
+
 /// The writing connection alone.
 pub(super) async fn connect_writer(url: &DatabaseUrl) -> Result<DatabaseConnection, OpenError> {
     connect(url, options(url, 1)).await
@@ -154,7 +162,12 @@ pub(super) async fn connect_reader(url: &DatabaseUrl) -> Result<DatabaseConnecti
 }
 
 async fn connect(url: &DatabaseUrl, options: ConnectOptions) -> Result<DatabaseConnection, OpenError> {
-    let unreachable = |source: StoreError| OpenError::Unreachable { url: url.to_string(), source };
+    let unreachable = |source: StoreError| match url {
+        DatabaseUrl::Sqlite { path, .. } if source.is_of_another_format() => {
+            OpenError::NotADatabase { path: path.display().to_string() }
+        }
+        DatabaseUrl::Sqlite { .. } | DatabaseUrl::Postgres { .. } => OpenError::Unreachable { url: url.to_string(), source },
+    };
     knock(url).await.map_err(unreachable)?;
     Database::connect(options).await.map_err(|error| unreachable(error.into()))
 }
@@ -164,7 +177,7 @@ async fn knock(url: &DatabaseUrl) -> Result<(), StoreError> {
     let DatabaseUrl::Postgres { url } = url else { return Ok(()) };
     let refused = |error: SqlxError| StoreError::from(DbErr::Conn(RuntimeErr::SqlxError(error.into())));
     let connection = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect(url)).await;
-    let connection = connection.unwrap_or(Err(SqlxError::PoolTimedOut)).map_err(refused)?;
+    let connection = connection.map_err(|_| StoreError::TimedOut)?.map_err(refused)?;
     connection.close().await.map_err(refused)
 }
 

@@ -9,6 +9,15 @@ pub enum OpenError {
     /// Another server has this SQLite file.
     #[error("another natter already serves the database {0}: stop it, or give this one a DATABASE_URL of its own")]
     InUse(String),
+    /// A server has this SQLite file, and what was asked for is done without one.
+    #[error("a running natter serves the database {0}: stop it first (Ctrl-C, or SIGTERM), then try again")]
+    Served(String),
+    /// The file holds something else.
+    #[error("{path} is no SQLite database, or is damaged: move it away, or give natter a DATABASE_URL of its own")]
+    NotADatabase {
+        /// The file.
+        path: String,
+    },
     /// The folder or the lock file can't be made.
     #[error("can't create {path}: {source}")]
     Folder {
@@ -34,8 +43,8 @@ pub enum OpenError {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// What the database or the way to it said.
-    #[error(transparent)]
-    Database(#[from] DbErr),
+    #[error("{}", cause(.0))]
+    Database(DbErr),
     /// It said nothing for too long.
     #[error("the database did not answer in time")]
     TimedOut,
@@ -92,7 +101,40 @@ pub enum BrokenLog {
 /// 3D), a transaction that another one got in the way of (40, 55), the server's resources, its operators and its disk (53, 57, 58, XX).
 const NO_ROWS_FAULT: [&str; 12] = ["08", "0A", "25", "26", "28", "3D", "40", "53", "55", "57", "58", "XX"];
 
+/// Not as the error's source, which would tell the same again, with all that the layers in between put in front of it.
+impl From<DbErr> for StoreError {
+    fn from(error: DbErr) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// What the database said, or what is wrong with the way to it, without the names of the layers that it came through.
+fn cause(error: &DbErr) -> String {
+    match error {
+        DbErr::Migration(text) | DbErr::Custom(text) | DbErr::RecordNotFound(text) => text.clone(),
+        DbErr::Conn(RuntimeErr::Internal(text)) | DbErr::Exec(RuntimeErr::Internal(text)) | DbErr::Query(RuntimeErr::Internal(text)) => {
+            text.clone()
+        }
+        other => match sqlx(other) {
+            Some(SqlxError::Database(said)) => said.to_string(),
+            Some(SqlxError::Io(error)) => error.to_string(),
+            Some(SqlxError::Configuration(error) | SqlxError::Tls(error)) => error.to_string(),
+            Some(error) => error.to_string(),
+            None => other.to_string(),
+        },
+    }
+}
+
 impl StoreError {
+    /// Whether it is SQLite's word for a file that holds something else.
+    pub(super) fn is_of_another_format(&self) -> bool {
+        const NOTADB: &str = "26";
+        match self {
+            Self::Database(error) => matches!(sqlx(error), Some(SqlxError::Database(said)) if said.code().as_deref() == Some(NOTADB)),
+            Self::TimedOut | Self::TakesNoWrites | Self::NoIdLeft { .. } | Self::Panicked | Self::NotLoaded => false,
+        }
+    }
+
     /// Whether the database, or our own code, took offence at this very row, so that others would pass.
     pub(super) fn is_the_rows_fault(&self) -> bool {
         match self {

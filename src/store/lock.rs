@@ -4,7 +4,7 @@ use super::OpenError;
 use std::{
     fs::{File, TryLockError},
     os::unix::fs::OpenOptionsExt,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// What was said is for the service alone; SQLite gives the files beside the database the same mode.
@@ -25,9 +25,7 @@ impl FileLock {
         let mine = || File::options().mode(ONLY_OURS).clone();
         mine().create(true).append(true).open(path).map_err(|source| failed(path, source))?;
         let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let mut lock_path = path.as_os_str().to_owned();
-        lock_path.push(".lock");
-        let lock_path = Path::new(&lock_path);
+        let lock_path = &beside(path);
         let file = mine().create(true).truncate(false).write(true).open(lock_path).map_err(|source| failed(lock_path, source))?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
@@ -35,4 +33,20 @@ impl FileLock {
             Err(TryLockError::Error(source)) => Err(failed(lock_path, source)),
         }
     }
+
+    /// Whether nobody has the lock of the database at `path`, whose file need not be there.
+    pub(super) fn must_be_free(path: &Path) -> Result<(), OpenError> {
+        let Ok(file) = File::open(beside(&path.canonicalize().unwrap_or_else(|_| path.to_owned()))) else { return Ok(()) };
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(OpenError::Served(path.display().to_string())),
+            // Where locks don't work, no server was started either.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+        }
+    }
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
 }

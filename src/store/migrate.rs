@@ -2,7 +2,7 @@
 
 use super::{
     DatabaseUrl, OpenError, StoreError,
-    connect::{connect_reader, connect_writer, lock},
+    connect::{connect_reader, connect_writer, lock_unserved},
 };
 use migration::{MigrationStatus, Migrator, MigratorTrait};
 use sea_orm::DatabaseConnection;
@@ -30,7 +30,7 @@ pub struct Step {
 /// # Errors
 /// Where the database can't be reached, is being served, or a step fails.
 pub async fn migrate(url: &DatabaseUrl, direction: Direction) -> Result<Vec<Step>, OpenError> {
-    let _lock = lock(url)?;
+    let _lock = lock_unserved(url)?;
     let db = connect_writer(url).await?;
     let result = match direction {
         Direction::Up => migrate_up(&db).await,

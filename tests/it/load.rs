@@ -18,7 +18,7 @@ use tokio::{
 use tokio_tungstenite::{accept_async, tungstenite::Message};
 
 /// `natter load` on the WebSocket at this address, for a second.
-fn load(database: &TestDatabase, address: &str, arguments: &str) -> Start {
+pub(crate) fn load(database: &TestDatabase, address: &str, arguments: &str) -> Start {
     let url = format!("ws://{address}/ws-online-status");
     let start = Start::on(database).arg("load").arg("--url").arg(&url).arg("--warm-up").arg("0");
     let start = if arguments.contains("--seconds") { start } else { start.arg("--seconds").arg("1") };
@@ -26,13 +26,13 @@ fn load(database: &TestDatabase, address: &str, arguments: &str) -> Start {
 }
 
 /// Runs it to its end: its exit code, the result, and what it said.
-async fn result(start: Start) -> (Option<i32>, Value, String) {
+pub(crate) async fn result(start: Start) -> (Option<i32>, Value, String) {
     let (code, output, log) = start.arg("--json").arg("-").finished().await;
     (code, serde_json::from_str(&output).unwrap_or_default(), log)
 }
 
 /// Runs it where it can't measure: what it said.
-async fn refused(start: Start) -> String {
+pub(crate) async fn refused(start: Start) -> String {
     let (code, output, log) = start.finished().await;
     assert_eq!((code, output.as_str()), (Some(1), ""), "{log}");
     log
@@ -168,12 +168,18 @@ async fn a_server_that_is_none_is_told() {
     let database = TestDatabase::new(Backend::Sqlite).await;
     let log = refused(load(&database, "127.0.0.1:1", "--sessions 1")).await;
     assert!(log.contains("can't connect to ws://127.0.0.1:1/"), "{log}");
+    assert!(log.contains("Start the server first") && log.contains("--url"), "{log}");
     let server = Server::unlimited(&database).await;
     let path = format!("{}/nowhere?", server.address);
     let log = refused(load(&database, &path, "--sessions 1")).await;
     assert!(log.contains("HTTP 404") && log.contains("/ws-online-status"), "{log}");
     let log = refused(load(&database, &server.address, "--sessions 1 --pid 4194304")).await;
-    assert!(log.contains("--pid wants the server's"), "{log}");
+    assert!(log.contains("there is no process 4194304") && log.contains("--pid wants the server's"), "{log}");
+    let mut shell = Command::new("sleep").arg("600").kill_on_drop(true).spawn().expect("a process that does nothing");
+    let pid = format!("--sessions 2 --rate 20 --pid {}", shell.id().expect("it runs"));
+    let log = refused(load(&database, &server.address, &pid)).await;
+    assert!(log.contains("used no CPU while the server answered"), "{log}");
+    shell.kill().await.expect("it ends");
     let (address, _) = peer(|_, _| 1).await;
     let log = refused(load(&database, &address, "--sessions 1")).await;
     assert!(log.contains("does not speak natter.v1: say --classic"), "{log}");
@@ -191,17 +197,44 @@ async fn too_few_descriptors_are_told_before_anything_is_opened() {
 #[tokio::test]
 async fn faulty_arguments_are_told_and_the_help_teaches() {
     let database = TestDatabase::new(Backend::Sqlite).await;
-    for arguments in
-        ["--sessions 0", "--rate -1", "--rate 5 --window 5", "--url http://localhost", "--url wss://localhost", "--v1 --classic"]
-    {
+    for (arguments, said) in [
+        ("--sessions 0", "1..=1000000"),
+        ("--rate -1", "-1"),
+        ("--rate 5 --window 5", "cannot be used with"),
+        ("--url http://localhost", "ws://HOST:PORT/PATH"),
+        ("--url wss://localhost", "TLS is not spoken"),
+        ("--v1 --classic", "cannot be used with"),
+        ("--senders 5 --sessions 3", "--senders 5 are more than the 3 sessions"),
+        ("--conversations 3 --members 4 --key k --sessions 10", "12 sessions"),
+        ("--conversations 3 --members 4", "--key"),
+        ("--conversations 3 --key k", "--members"),
+        ("--conversations 3 --members 4 --key k --chats 2", "cannot be used with"),
+        ("--conversations 1000000 --members 50000 --key k", "50000000000 sessions"),
+    ] {
         let start = arguments.split_whitespace().fold(Start::on(&database).arg("load"), Start::arg);
-        assert_eq!(start.finished().await.0, Some(2), "{arguments}");
+        let (code, _, log) = start.finished().await;
+        assert_eq!(code, Some(2), "{arguments}: {log}");
+        assert!(log.contains(said), "{arguments}: {log}");
     }
     let (code, help, _) = Start::on(&database).arg("load").arg("--help").finished().await;
     assert_eq!(code, Some(0));
     for part in ["NATTER_LIMITS__ENABLED=false", "--rate 50 --senders 1", "Raise --rate until p99"] {
         assert!(help.contains(part), "{part:?} is not in\n{help}");
     }
+}
+
+#[tokio::test]
+async fn where_the_server_is_stands_in_the_settings() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let server = Server::unlimited(&database).await;
+    let (_, port) = server.address.split_once(':').expect("a port");
+    let asked = || "load --sessions 2 --rate 0 --seconds 1 --warm-up 0".split_whitespace().fold(Start::on(&database), Start::arg);
+    for start in [asked().env("PORT", port), asked().env("HOST", "0.0.0.0").arg("--port").arg(port)] {
+        let (code, result, log) = result(start).await;
+        assert_eq!(code, Some(0), "{log}");
+        assert_eq!(result["asked"]["url"], format!("ws://127.0.0.1:{port}/ws-online-status"));
+    }
+    assert!(refused(asked()).await.contains("server.port is 0"));
 }
 
 #[tokio::test]

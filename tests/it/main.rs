@@ -29,6 +29,7 @@ mod identity_session;
 mod identity_vectors;
 mod limits;
 mod load;
+mod load_members;
 mod long_resume;
 mod mended;
 mod methods;

@@ -25,13 +25,14 @@ const ARGS = [
   "--disable-sync",
 ];
 
-/** Opens `url` in a new browser, hands the page to `visit`, and closes the browser whatever happens. */
-export async function inChromium(url, visit, options = {}) {
+/** Opens `url` in a new browser, hands the page to `visit`, and closes the browser whatever happens. What the browser says of requests
+ * that are refused is a complaint, unless it is what `isExpected`. */
+export async function inChromium(url, visit, options = {}, isExpected = () => false) {
   const browser = await chromium.launch({ executablePath: path(), args: ARGS });
   try {
     const page = await browser.newPage(options);
     const complaints = [];
-    page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
+    page.on("console", (message) => ["error", "warning"].includes(message.type()) && !isExpected(message.text()) && complaints.push(message.text()));
     page.on("pageerror", (error) => complaints.push(String(error)));
     await page.goto(url);
     await visit(page);
