@@ -89,8 +89,7 @@ Examples:
 What to look at: \"until delivered\" p99 is what users feel; µs a delivery tells how many deliveries a core carries;
 \"lost\" must be 0. Raise --rate until p99 leaves what you can accept: that is the size of this installation.";
 
-const DATABASE_HELP: &str =
-    "sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE [environment: DATABASE_URL] [default: sqlite://data/natter.db?mode=rwc]";
+const DATABASE_HELP: &str = "sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE [environment: DATABASE_URL] [default: sqlite://data/natter.db?mode=rwc]";
 
 #[derive(Args)]
 #[command(next_help_heading = "Settings, for every command; they win over the environment, and that over the file")]
@@ -144,7 +143,7 @@ enum Command {
         #[arg(long, default_value = "user")]
         role: Role,
         /// For how long it holds: 90s, 15m, 1h, 30days
-        #[arg(long, value_name = "TIME", default_value = "1h", value_parser = lifetime)]
+        #[arg(long, value_name = "TIME", default_value = "1h", value_parser = lifetime, allow_hyphen_values = true)]
         expires: Duration,
     },
     /// Print the settings in force, secrets masked, or every fault; exit code 78 where there is one

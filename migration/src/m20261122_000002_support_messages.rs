@@ -4,7 +4,8 @@ use crate::message_table::{MessageTable, must_be_complete};
 use sea_orm_migration::prelude::*;
 
 /// The table as it is taken over or made.
-pub(crate) const TABLE: MessageTable = MessageTable { name: "support_messages", conversation: "support_chat_id", nullable_ids: &[] };
+pub(crate) const TABLE: MessageTable =
+    MessageTable { name: "support_messages", conversation: "support_chat_id", nullable_ids: &[] };
 
 /// Creates or takes over the table.
 #[derive(DeriveMigrationName)]

@@ -61,9 +61,13 @@ fn advised(address: SocketAddr, error: &Error) -> anyhow::Error {
              tells which. Stop it, or give this one another port: PORT={}",
             port.checked_add(1).unwrap_or(3001)
         ),
-        ErrorKind::AddrNotAvailable => format!("this machine does not have the address {ip}; HOST=0.0.0.0 listens on all that it has"),
+        ErrorKind::AddrNotAvailable => {
+            format!("this machine does not have the address {ip}; HOST=0.0.0.0 listens on all that it has")
+        }
         ErrorKind::PermissionDenied => {
-            format!("port {port} is for the system's administrator: take one from 1024 on, for instance PORT=3001, behind a proxy")
+            format!(
+                "port {port} is for the system's administrator: take one from 1024 on, for instance PORT=3001, behind a proxy"
+            )
         }
         _ => error.to_string(),
     };

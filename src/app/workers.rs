@@ -19,12 +19,7 @@ use actix_server::Server;
 use actix_service::{IntoService, IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service, map_config};
 use actix_web::{App, dev::AppConfig, middleware::from_fn, web::Data};
 use futures_util::future::LocalBoxFuture;
-use std::{
-    net::TcpListener,
-    rc::Rc,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::TcpListener, rc::Rc, sync::Arc, time::Duration};
 use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
 

@@ -88,10 +88,13 @@ impl Backend<'_> {
         loop {
             let path = format!("/api/v1/{}/{conversation}/members", self.kind);
             let page = self.ask(Method::GET, &path, &format!("limit={PAGE}{after}"), None).await;
-            let Members { members, has_more } = serde_json::from_str(&page?).map_err(|error| format!("is this Natter? {error}"))?;
+            let Members { members, has_more } =
+                serde_json::from_str(&page?).map_err(|error| format!("is this Natter? {error}"))?;
             for Member { user_id, role, state } in &members {
                 if !wanted.contains(user_id) {
-                    return Err(format!("user {user_id} is a member, and not of this run: use a database of its own for each size"));
+                    return Err(format!(
+                        "user {user_id} is a member, and not of this run: use a database of its own for each size"
+                    ));
                 }
                 if role == "member" && state == "active" {
                     wanted.remove(user_id);

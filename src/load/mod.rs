@@ -19,14 +19,14 @@ mod tokens;
 mod usage;
 
 use bench::Bench;
-use progress::Progress;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use url::Url;
 pub use fault::LoadFault;
 pub use options::{Kind, Load};
+use progress::Progress;
 pub use report::Report;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 pub use tokens::Signer;
 use tokens::Tokens;
+use url::Url;
 
 /// Open files beside the sessions' sockets.
 const OTHER_FILES: u64 = 64;

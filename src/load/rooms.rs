@@ -77,14 +77,18 @@ mod tests {
             for session in 0..12 {
                 let messages = 0..u64::from(senders) * 5;
                 let own: Vec<u64> = messages.filter(|number| rooms.conversation(*number) == u64::from(session % 4) + 1).collect();
-                let places: BTreeSet<u64> =
-                    own.iter().filter_map(|number| Some(rooms.place(session, *number)?.number)).collect();
+                let places: BTreeSet<u64> = own.iter().filter_map(|number| Some(rooms.place(session, *number)?.number)).collect();
                 assert!(places.iter().copied().eq(0..own.len() as u64), "{senders} senders, session {session}: {places:?}");
                 for number in own {
                     let next = rooms.place(session, number + u64::from(senders)).map(|place| place.number);
                     assert_eq!(rooms.place(session, number).map(|place| place.next), next);
                 }
-                assert_eq!((0..senders).filter(|sender| sender % 4 != session % 4).find_map(|sender| rooms.place(session, sender.into())), None);
+                assert_eq!(
+                    (0..senders)
+                        .filter(|sender| sender % 4 != session % 4)
+                        .find_map(|sender| rooms.place(session, sender.into())),
+                    None
+                );
             }
         }
     }

@@ -23,11 +23,19 @@ impl Report {
         }
         row("", format!("{:.1} a second", messages.per_second));
         let Deliveries { count, per_second, lost, duplicated, out_of_order, strayed } = deliveries;
-        row("deliveries", format!("{count}; {lost} lost, {duplicated} duplicated, {out_of_order} out of order{}", astray(*strayed)));
+        row(
+            "deliveries",
+            format!("{count}; {lost} lost, {duplicated} duplicated, {out_of_order} out of order{}", astray(*strayed)),
+        );
         row("", format!("{per_second:.1} a second"));
         row("until delivered", latency_ms.delivery.to_text());
         row("until answered", latency_ms.answer.to_text());
-        row("server", self.server.as_ref().map_or_else(|| "not known: give --pid, of the server itself, while it runs".to_owned(), Server::to_text));
+        row(
+            "server",
+            self.server
+                .as_ref()
+                .map_or_else(|| "not known: give --pid, of the server itself, while it runs".to_owned(), Server::to_text),
+        );
         let Generator { cores, waited_seconds, late_ms } = self.generator;
         row("generator", format!("{cores:.2} cores, {waited_seconds:.2} s without one, at most {late_ms:.1} ms late"));
         for (close, count) in &self.closed {
@@ -46,7 +54,8 @@ impl Asked {
         let Self { sessions, dialect, senders, .. } = self;
         let write = if *senders == 1 { "writes" } else { "write" };
         let members = self.conversations.zip(self.members);
-        let rooms = members.map_or_else(String::new, |(rooms, members)| format!("; conversations: {rooms}, members of each: {members}"));
+        let rooms =
+            members.map_or_else(String::new, |(rooms, members)| format!("; conversations: {rooms}, members of each: {members}"));
         format!("{sessions} by {dialect}, {senders} of them {write}{rooms}")
     }
 }

@@ -112,9 +112,9 @@ impl From<DbErr> for StoreError {
 fn cause(error: &DbErr) -> String {
     match error {
         DbErr::Migration(text) | DbErr::Custom(text) | DbErr::RecordNotFound(text) => text.clone(),
-        DbErr::Conn(RuntimeErr::Internal(text)) | DbErr::Exec(RuntimeErr::Internal(text)) | DbErr::Query(RuntimeErr::Internal(text)) => {
-            text.clone()
-        }
+        DbErr::Conn(RuntimeErr::Internal(text))
+        | DbErr::Exec(RuntimeErr::Internal(text))
+        | DbErr::Query(RuntimeErr::Internal(text)) => text.clone(),
         other => match sqlx(other) {
             Some(SqlxError::Database(said)) => said.to_string(),
             Some(SqlxError::Io(error)) => error.to_string(),
@@ -130,7 +130,9 @@ impl StoreError {
     pub(super) fn is_of_another_format(&self) -> bool {
         const NOTADB: &str = "26";
         match self {
-            Self::Database(error) => matches!(sqlx(error), Some(SqlxError::Database(said)) if said.code().as_deref() == Some(NOTADB)),
+            Self::Database(error) => {
+                matches!(sqlx(error), Some(SqlxError::Database(said)) if said.code().as_deref() == Some(NOTADB))
+            }
             Self::TimedOut | Self::TakesNoWrites | Self::NoIdLeft { .. } | Self::Panicked | Self::NotLoaded => false,
         }
     }

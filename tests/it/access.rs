@@ -333,7 +333,7 @@ async fn what_was_open_belongs_to_its_first_writer_once_it_is_closed(
     }
     open.kill().await;
     let closed = server(&database, "deny").await;
-    closed.logged("1 support chats without members").await;
+    closed.logged("1 support chat without members belongs to who").await;
     let (mut first, _) = Client::natter_v1(&closed, 1).await;
     let (mut second, _) = Client::natter_v1(&closed, 2).await;
     assert_eq!(first.request(history(Kind::Support)).await["payload"]["messages"].as_array().map(Vec::len), Some(2));

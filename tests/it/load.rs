@@ -229,7 +229,8 @@ async fn where_the_server_is_stands_in_the_settings() {
     let server = Server::unlimited(&database).await;
     let (_, port) = server.address.split_once(':').expect("a port");
     let asked = || "load --sessions 2 --rate 0 --seconds 1 --warm-up 0".split_whitespace().fold(Start::on(&database), Start::arg);
-    for start in [asked().env("PORT", port), asked().env("HOST", "0.0.0.0").arg("--port").arg(port)] {
+    let everywhere = || asked().env("HOST", "0.0.0.0").env("NATTER_AUTH__ALLOW_PUBLIC_TRUSTED", "true");
+    for start in [asked().env("PORT", port), everywhere().arg("--port").arg(port)] {
         let (code, result, log) = result(start).await;
         assert_eq!(code, Some(0), "{log}");
         assert_eq!(result["asked"]["url"], format!("ws://127.0.0.1:{port}/ws-online-status"));

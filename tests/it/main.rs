@@ -16,6 +16,7 @@ mod deflate;
 mod demo;
 mod faults;
 mod frames;
+mod first_start;
 mod fuzz;
 mod handshake;
 mod handshake_limits;

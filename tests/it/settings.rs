@@ -202,9 +202,11 @@ async fn a_second_server_on_one_sqlite_file_refuses_to_start() {
     assert_eq!(code, Some(1));
     assert!(log.contains("another natter already serves the database"), "{log}");
     assert!(begun.elapsed().as_secs() < 1, "it took {:?}", begun.elapsed());
-    let (code, _, log) = Start::on(&database).arg("migrate").arg("down").finished().await;
-    assert_eq!(code, Some(1));
-    assert!(log.contains("another natter already serves the database"), "{log}");
+    for command in ["migrate up", "migrate down", "rename-log"] {
+        let (code, _, log) = command.split(' ').fold(Start::on(&database), Start::arg).finished().await;
+        assert_eq!(code, Some(1), "{command}");
+        assert!(log.contains("a running natter serves the database") && log.contains("stop it first"), "{command}: {log}");
+    }
     assert!(server.is_alive().await);
 }
 
@@ -213,7 +215,7 @@ async fn a_database_that_is_not_there_yet_is_waited_for_with_growing_waits() {
     let database = TestDatabase::new(Backend::Sqlite).await;
     let mut server = Start::on(&database).env("DATABASE_URL", "postgres://me:hunter2@127.0.0.1:1/app").spawned();
     let line = server.logged("can't be reached").await;
-    assert!(line.contains("postgres://me:***@127.0.0.1:1/app"), "{line}");
+    assert!(line.contains("postgres://me:***@127.0.0.1:1/app can't be reached: Connection refused"), "{line}");
     server.logged("trying again in 500 ms").await;
     assert!(!server.log().contains("panicked"), "{}", server.log());
     server.terminate();
@@ -266,11 +268,23 @@ async fn a_table_of_another_shape_is_not_taken_over(#[values(Backend::Sqlite, Ba
     use sea_orm::ConnectionTrait;
     let database = TestDatabase::new(backend).await;
     let db = database.connect().await;
-    db.execute_unprepared("CREATE TABLE messages (id INTEGER PRIMARY KEY, text TEXT)").await.expect("a table");
+    for table in [
+        "messages (id INTEGER PRIMARY KEY, text TEXT)",
+        "support_messages (id INTEGER PRIMARY KEY, support_chat_id INTEGER, \
+                  sender_id INTEGER, content TEXT, file_type TEXT, file_paths TEXT)",
+    ] {
+        db.execute_unprepared(&format!("CREATE TABLE {table}")).await.expect("a table");
+    }
     db.close().await.expect("the connection closes");
     let (code, _, log) = Start::on(&database).finished().await;
     assert_eq!(code, Some(1));
-    assert!(log.contains("the table messages is there already, but has no column chat_id"), "{log}");
+    for part in [
+        "natter: the database's schema can't be migrated: the table messages is there already, but has no columns chat_id, sender_id, \
+         content, file_type, file_paths, created_at, selected_chat_id; ",
+        "; the table support_messages is there already, but has no column created_at\n",
+    ] {
+        assert!(log.contains(part), "{part:?} is missing:\n{log}");
+    }
 }
 
 #[tokio::test]
@@ -280,5 +294,15 @@ async fn help_teaches() {
     assert_eq!(code, Some(0));
     for part in ["ws://127.0.0.1:3001/ws-online-status", "migrate", "demo", "check-config", "DATABASE_URL", "Examples:", "78"] {
         assert!(help.contains(part), "{part:?} is missing:\n{help}");
+    }
+    for command in ["--help", "load --help", "token --help", "demo --help", "migrate up --help"] {
+        let (_, help, _) = command.split(' ').fold(Start::on(&database), Start::arg).finished().await;
+        let (own, settings) = help.split_once("\nSettings, for every command").expect(command);
+        for setting in ["--config <FILE>", "--host <HOST>", "--port <PORT>", "--database-url <URL>"] {
+            assert!(settings.contains(setting) && !own.contains(setting), "{setting} of {command}:\n{help}");
+        }
+        for default in ["[default: 127.0.0.1]", "[default: 3001]", "[default: sqlite://data/natter.db?mode=rwc]"] {
+            assert!(settings.contains(default), "{default} of {command}:\n{help}");
+        }
     }
 }
