@@ -133,7 +133,7 @@ enum Command {
     Demo(Demo),
     /// Load a running server with sessions that write and read, and tell how soon they are told and what it costs
     #[command(long_about = LOAD_HELP, after_help = LOAD_EXAMPLES)]
-    Load(Load),
+    Load(Box<Load>),
     /// Print a token for development, signed with `auth.hs256_secret`
     Token {
         /// The user's id

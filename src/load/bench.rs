@@ -61,6 +61,14 @@ pub(super) struct Mark {
     pub(super) own: Used,
 }
 
+impl Mark {
+    /// Whether the process that is watched did nothing while something was delivered.
+    fn is_idle_since(&self, first: &Self) -> bool {
+        let used = self.server.zip(first.server).map(|(last, first)| last.since(first));
+        self.tally.deliveries > first.tally.deliveries && used.is_some_and(|used| used.cpu_seconds == 0.0)
+    }
+}
+
 impl<'a> Bench<'a> {
     pub(super) async fn new(load: &'a Load, url: Url, progress: Progress) -> Result<Self, LoadFault> {
         let run = Run {
@@ -141,7 +149,7 @@ impl<'a> Bench<'a> {
         self.run.goes_on.set(false);
         self.drain().await;
         match self.load.pid {
-            Some(pid) if self.was_idle(&first, &last) => Err(LoadFault::IdleProcess(pid)),
+            Some(pid) if last.is_idle_since(&first) => Err(LoadFault::IdleProcess(pid)),
             Some(_) | None => Ok(self.report(&first, &last)),
         }
     }
@@ -203,12 +211,6 @@ impl<'a> Bench<'a> {
                 return;
             }
         }
-    }
-
-    /// Whether the process did nothing while something was delivered.
-    fn was_idle(&self, first: &Mark, last: &Mark) -> bool {
-        let used = last.server.zip(first.server).map(|(last, first)| last.since(first));
-        last.tally.deliveries > first.tally.deliveries && used.is_some_and(|used| used.cpu_seconds == 0.0)
     }
 
     async fn mark(&self) -> Mark {

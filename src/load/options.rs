@@ -17,8 +17,8 @@ const SESSIONS: u32 = 100;
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "The load")]
 pub struct Load {
-    /// The server's WebSocket: each session's `userId` is added to it, or put where it says {user} [default: where the settings
-    /// (HOST, PORT, --host, --port, --config) have a server listen on this machine, ws://127.0.0.1:3001/ws-online-status]
+    /// The server's WebSocket: each session's `userId` is added to it, or put where it says {user} [default: /ws-online-status on
+    /// this machine, where the settings (HOST, PORT, --port, --config) have a server listen: on port 3001, if they say nothing]
     #[arg(help_heading = SERVER, long, value_parser = websocket_url)]
     pub url: Option<Url>,
     /// WebSockets, each of a user of its own [default: 100, or one for each member of the --conversations]

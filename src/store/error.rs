@@ -111,14 +111,15 @@ impl From<DbErr> for StoreError {
 /// What the database said, or what is wrong with the way to it, without the names of the layers that it came through.
 fn cause(error: &DbErr) -> String {
     match error {
-        DbErr::Migration(text) | DbErr::Custom(text) | DbErr::RecordNotFound(text) => text.clone(),
-        DbErr::Conn(RuntimeErr::Internal(text))
+        DbErr::Migration(text)
+        | DbErr::Custom(text)
+        | DbErr::RecordNotFound(text)
+        | DbErr::Conn(RuntimeErr::Internal(text))
         | DbErr::Exec(RuntimeErr::Internal(text))
         | DbErr::Query(RuntimeErr::Internal(text)) => text.clone(),
         other => match sqlx(other) {
             Some(SqlxError::Database(said)) => said.to_string(),
             Some(SqlxError::Io(error)) => error.to_string(),
-            Some(SqlxError::Configuration(error) | SqlxError::Tls(error)) => error.to_string(),
             Some(error) => error.to_string(),
             None => other.to_string(),
         },
