@@ -74,9 +74,15 @@ the server than for this command.
 With --rate, messages are due on a schedule, and times count from when a message was due, not from when it could be
 written: a server that stalls is not asked less, so what users would have waited is in the figures. With --window, each
 sender writes the next message when one is answered, which shows how much the server can do, and times count from the write.
+What is written to warm up (--warm-up) is in the counts, and in no rate and no time.
+
+With --conversations N and --members M, each session is a member of one of N conversations, N × M sessions in all, and is owed
+what is written there: what it gets of others is a fault. The members are added first, by the server's HTTP API and one of its
+api.keys (--key). Conversations that have other members already are left alone, and the run ends.
 
 `natter load` itself takes about one core for some 100,000 deliveries a second; the result says how much it used
-(\"generator\"). The exit code is 1 where anything was lost, duplicated, out of order, unanswered, or closed by the server.";
+(\"generator\"). The exit code is 1 where anything was lost, duplicated, out of order, told to
+whom it is not for, unanswered, or closed by the server.";
 
 const LOAD_EXAMPLES: &str = "\
 Examples:
@@ -84,6 +90,7 @@ Examples:
   natter load --sessions 10 --window 64                                        how many messages it stores a second
   natter load --sessions 10000 --rate 0                                        what idle sessions cost in memory
   natter load --url ws://10.0.0.7:3001/ws --sessions 500 --rate 20 --token-secret=\"$SECRET\"
+  natter load --conversations 1000 --members 10 --key \"$KEY\" --rate 1000           10,000 sessions in rooms of ten
   natter load --sessions 1000 --rate 50 --json - | jq .latency_ms.delivery
 
 What to look at: \"until delivered\" p99 is what users feel; µs a delivery tells how many deliveries a core carries;

@@ -151,7 +151,9 @@ fn advice_for_error(code: &str) -> String {
              share the load between more --senders and --chats"
         ),
         "forbidden" | "not_found" => {
-            "the conversation is not open to these users: see access.unlisted, or make them members".to_owned()
+            "the conversation is not open to these users: with access.unlisted = \"deny\", load conversations with members \
+             (--conversations, --members, --key)"
+                .to_owned()
         }
         "sender_mismatch" | "unauthorized" => "the tokens are not those of the sessions' users".to_owned(),
         _ => "no message of this run can be stored".to_owned(),

@@ -1,10 +1,12 @@
 //! What the README shows, done as it says.
 
 use crate::{
-    harness::{Backend, TestDatabase},
+    harness::{Backend, Server, TestDatabase, server::Start},
     programs::{ServerOn3001, json_lines, node, output},
 };
+use natter::http::Route;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 const README: &str = include_str!("../../README.md");
 
@@ -35,4 +37,56 @@ fn undated(printed: &str) -> Vec<Value> {
         assert!(created_at.is_some_and(|created_at| created_at.is_string()), "{frame}");
     }
     frames
+}
+
+/// The text between a headline and the next one.
+fn section(headline: &str) -> &'static str {
+    let (_, section) = README.split_once(&format!("\n## {headline}\n")).expect("the section");
+    section.split_once("\n## ").map_or(section, |(section, _)| section)
+}
+
+#[test]
+fn every_route_stands_among_the_endpoints_and_no_other() {
+    let rows = section("Endpoints").lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+    let shown: BTreeSet<String> = rows.flat_map(|row| row.split(", ")).map(|route| route.replace('`', "")).collect();
+    let mut there: BTreeSet<String> = Route::ALL.iter().map(|route| format!("{} {}", route.method(), route.path())).collect();
+    there.insert("GET /ws".to_owned());
+    assert_eq!(shown, there);
+}
+
+#[tokio::test]
+async fn what_is_logged_at_the_start_and_at_the_end_is_what_the_readme_shows() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let mut server = Server::start(&database).await;
+    server.terminate();
+    assert_eq!(server.ended().await, Some(0));
+    server.logged("] stopped").await;
+    let log = server.log().replace(&server.address, "127.0.0.1:3001").replace(&database.url, "sqlite://data/natter.db?mode=rwc");
+    let log = log.replace(" 0 to say goodbye to", " 1 to say goodbye to");
+    let logged: Vec<&str> = log.lines().filter_map(|line| line.split_once("] ")).map(|(_, text)| text).collect();
+    let shown = section("What the log shows").lines().filter_map(|line| line.strip_prefix("    "));
+    let shown: Vec<&str> = shown.take_while(|line| !line.starts_with('✅')).collect();
+    assert_eq!(logged, shown);
+}
+
+#[tokio::test]
+async fn what_is_masked_is_what_the_readme_says() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let start = Start::on(&database).arg("check-config").env("NATTER_AUTH__HS256_SECRET", "s").env("NATTER_API__KEYS", "[\"s\"]");
+    let start = start.env("NATTER_UPLOADS__LINK_SECRET", "a secret of sixteen bytes and some more");
+    let (code, settings, log) = start.env("DATABASE_URL", "postgres://me:s@localhost/app").finished().await;
+    assert_eq!(code, Some(0), "{log}");
+    let mut current = "";
+    let mut masked = BTreeSet::new();
+    for line in settings.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            current = name.trim_end_matches(']');
+        } else if let Some((key, _)) = line.split_once(" = ").filter(|(_, value)| value.contains("***")) {
+            masked.insert(format!("`{current}.{key}`"));
+        }
+    }
+    let (_, text) = README.split_once("prints the settings in force, with ").expect("the sentence");
+    let (text, _) = text.split_once(" masked").expect("its end");
+    let told: BTreeSet<String> = text.split('`').skip(1).step_by(2).map(|key| format!("`{key}`")).collect();
+    assert_eq!(masked, told);
 }
