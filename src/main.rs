@@ -244,7 +244,7 @@ async fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
         Command::CheckConfig { production: true } => print("fit for production, as far as the settings tell\n"),
         Command::Demo(demo) => {
             demo::fill(&settings.database.url, demo, Clock::system(), interrupted()).await?;
-            print(&format!("{} is filled; `natter` serves it\n", settings.database.url))
+            print(&format!("{} is filled; natter with the same settings serves it\n", settings.database.url))
         }
         Command::Load(options) => measured(&options, settings).await,
         Command::Backup { file } => {

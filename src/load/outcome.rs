@@ -52,7 +52,8 @@ impl Bench<'_> {
     fn server(&self, first: &Mark, last: &Mark) -> Option<Server> {
         let (before, connected, end) = (self.before?, self.connected?, last.server?);
         let used = end.since(first.server?);
-        let per = |count: u64| (count > 0).then(|| rounded(used.cpu_seconds * 1e6 / float(count)));
+        // No CPU time at all is less than /metrics can tell, and not nothing.
+        let per = |count: u64| (count > 0 && used.cpu_seconds > 0.0).then(|| rounded(used.cpu_seconds * 1e6 / float(count)));
         Some(Server {
             source: self.meter.name()?,
             cpu_seconds: rounded(used.cpu_seconds),

@@ -122,9 +122,9 @@ pub struct Server {
     pub source: &'static str,
     /// On all cores, of what was measured.
     pub cpu_seconds: f64,
-    /// In microseconds.
+    /// In microseconds; absent where there were none, or where they took less CPU time than is counted.
     pub cpu_us_per_delivery: Option<f64>,
-    /// In microseconds.
+    /// In microseconds; absent likewise.
     pub cpu_us_per_message: Option<f64>,
     /// That its threads waited for a core: near 0 on a machine with nothing else to do.
     pub waited_seconds: Option<f64>,

@@ -66,7 +66,12 @@ impl Server {
         let (delivery, message) = (per("delivery", self.cpu_us_per_delivery), per("message", self.cpu_us_per_message));
         let (cpu, mib, each) = (self.cpu_seconds, self.rss_kib / 1_024.0, self.rss_kib_per_session);
         let waited = self.waited_seconds.map_or_else(String::new, |waited| format!(", {waited:.2} s without a core"));
-        format!("{cpu:.2} s of CPU{delivery}{message}{waited}; {mib:.1} MiB, {each:.2} KiB a session")
+        let used = if cpu > 0.0 || self.source == "pid" {
+            format!("{cpu:.2} s of CPU{delivery}{message}{waited}")
+        } else {
+            "less CPU than the whole seconds that /metrics counts: run longer, or give --pid".to_owned()
+        };
+        format!("{used}; {mib:.1} MiB, {each:.2} KiB a session")
     }
 }
 
@@ -77,5 +82,28 @@ impl Percentiles {
             return "nothing".to_owned();
         }
         format!("p50 {p50} ms, p90 {p90} ms, p99 {p99} ms, p99.9 {p999} ms, at most {max} ms")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Server;
+
+    #[test]
+    fn what_is_too_little_to_be_counted_is_not_called_nothing() {
+        let server = Server {
+            source: "metrics",
+            cpu_seconds: 0.0,
+            cpu_us_per_delivery: None,
+            cpu_us_per_message: None,
+            waited_seconds: None,
+            rss_kib_before: 1_000.0,
+            rss_kib_connected: 1_020.0,
+            rss_kib_per_session: 2.0,
+            rss_kib: 1_024.0,
+        };
+        let text = server.to_text();
+        assert!(text.starts_with("less CPU than the whole seconds that /metrics counts") && !text.contains("0.00"), "{text}");
+        assert!(Server { cpu_seconds: 1.0, ..server }.to_text().starts_with("1.00 s of CPU; 1.0 MiB"));
     }
 }
