@@ -128,7 +128,8 @@ impl Fetcher {
     async fn refresh(&self) -> bool {
         match self.fetch().await {
             Ok(keys) => {
-                log::info!("fetched {} keys from {}", keys.len(), self.url);
+                let noun = if keys.len() == 1 { "key" } else { "keys" };
+                log::info!("fetched {} {noun} from {}", keys.len(), self.url);
                 self.fetched.send_replace(Some(keys));
                 true
             }

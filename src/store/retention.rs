@@ -84,7 +84,8 @@ impl Pruner {
         if removed == STEP {
             self.next = Instant::now() + PAUSE;
         } else if self.removed > 0 {
-            log::info!("the event log was pruned: {} events are gone, it begins after seq {}", self.removed, self.cut);
+            let gone = if self.removed == 1 { "event is" } else { "events are" };
+            log::info!("the event log was pruned: {} {gone} gone, it begins after seq {}", self.removed, self.cut);
             self.removed = 0;
         }
         Ok(())

@@ -96,8 +96,8 @@ async fn how_long_a_token_holds_is_asked_for_in_words_that_are_explained() {
         assert!(log.contains("such as 90s, 15m, 1h or 30days"), "{faulty}: {log}");
     }
     for good in ["90s", "15m", "1h", "30days", "3650days"] {
-        let (code, made, log) = make(good).await;
+        let (code, output, log) = make(good).await;
         assert_eq!(code, Some(0), "{good}: {log}");
-        assert_eq!(made.split('.').count(), token(7, "user").split('.').count());
+        assert_eq!(output.split('.').count(), token(7, "user").split('.').count());
     }
 }

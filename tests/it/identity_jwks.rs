@@ -132,7 +132,7 @@ async fn a_server_starts_without_its_keys_says_so_and_takes_tokens_once_they_are
     assert_eq!(client.closed().await.0, 1013);
     let keys = WebServer::on(&address, String::new()).await;
     keys.answer(&set(&[Signer::Ed25519.jwk("one")]));
-    server.logged("fetched 1 keys").await;
+    server.logged("fetched 1 key from").await;
     Client::with_token(&server, 7, &token).await;
 }
 
@@ -152,7 +152,7 @@ async fn keys_over_https_are_believed_by_their_certificate_alone() {
     assert_eq!(keys.asked(), 0, "nobody asked before the certificate was checked");
     let database = TestDatabase::new(Backend::Sqlite).await;
     let server = start(&database, &keys.url).env("SSL_CERT_FILE", CA).listening().await;
-    server.logged("fetched 1 keys").await;
+    server.logged("fetched 1 key from").await;
     Client::with_token(&server, 7, &token).await;
 }
 
