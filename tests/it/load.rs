@@ -89,7 +89,8 @@ async fn it_shows_people_a_table_and_leaves_the_json_in_a_file() {
     let database = TestDatabase::new(Backend::Sqlite).await;
     let server = Server::unlimited(&database).await;
     let file = database.folder.path().join("result.json");
-    let start = load(&database, &server.address, "--sessions 3 --rate 20").arg("--json").arg(&file.display().to_string());
+    let arguments = format!("--sessions 3 --rate 20 --pid {} --json", server.pid());
+    let start = load(&database, &server.address, &arguments).arg(&file.display().to_string());
     let (code, table, log) = start.finished().await;
     assert_eq!(code, Some(0), "{log}");
     for part in [
