@@ -27,6 +27,11 @@ impl Problem {
         Self { quota: Some(quota), ..Self::from(refusal) }
     }
 
+    /// What it is.
+    pub(super) fn code(&self) -> ErrorCode {
+        self.refusal.code
+    }
+
     /// It comes from where it may not.
     pub(super) fn forbidden(field: &'static str, message: &'static str) -> Self {
         Refusal { field: Some(field), ..Refusal::new(ErrorCode::Forbidden, message) }.into()

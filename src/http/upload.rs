@@ -6,7 +6,7 @@ use super::{
     problem::Problem,
 };
 use crate::{
-    chat,
+    chat, metrics,
     protocol::{Attachment, ErrorCode, Principal, Refusal, UserId, attachment::Told},
     store::Upload,
     uploads::{Fault, Incoming, Place, Uploads, cleaned},
@@ -15,13 +15,14 @@ use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
     body::{BodySize, BoxBody, MessageBody},
+    error::PayloadError,
     http::{
         ConnectionType, StatusCode,
         header::{CONTENT_LENGTH, LOCATION},
     },
     web::{Bytes, Data, Payload},
 };
-use futures_util::TryStreamExt;
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use std::{
     pin::Pin,
     sync::Arc,
@@ -32,17 +33,20 @@ use tokio::time::timeout;
 /// Bytes that a request may have beside its file: boundaries and the headers of a part.
 const BESIDE_THE_FILE: u64 = 64 * 1024;
 
-/// What was refused may not have come whole: then the connection ends with the answer.
+/// What was refused may not have come whole: then the connection ends with the answer. What was kept may have something behind its form:
+/// then it ends, too.
 pub(super) async fn upload(request: HttpRequest, payload: Payload, site: Data<Site>) -> HttpResponse {
-    let mut form = Multipart::new(request.headers(), payload);
-    match take_in(&request, &mut form, &site).await {
+    let mut form = Multipart::new(request.headers(), bounded(payload, site.uploads.rules.file_bytes));
+    let answer = match take_in(&request, &mut form, &site).await {
         Ok(answer) => answer,
         Err(problem) => {
+            metrics::upload_refused(problem.code());
             let mut answer = problem.error_response();
             answer.head_mut().set_connection_type(ConnectionType::Close);
-            answer.map_body(|_, body| BeforeItsEnd { body, _unread: form }.boxed())
+            answer
         }
-    }
+    };
+    answer.map_body(|_, body| BeforeItsEnd { body, _unread: form }.boxed())
 }
 
 async fn take_in(request: &HttpRequest, form: &mut Multipart, site: &Site) -> Result<HttpResponse, Problem> {
@@ -53,15 +57,26 @@ async fn take_in(request: &HttpRequest, form: &mut Multipart, site: &Site) -> Re
     let place = uploads.place(user)?;
     let received = timeout(uploads.rules.receive, receive(form, uploads)).await;
     let (name, file) = received.map_err(|_| too_slow(uploads))??;
-    let upload = kept(uploads, place, user, name, file).await?;
+    let upload = kept(uploads, place, name, file).await?;
+    metrics::upload_stored(&upload.media_type);
     log::info!("📎 HTTP: User {user} uploaded {} ({} bytes, {})", upload.id, upload.size, upload.media_type);
     let attachment = Attachment::from(upload);
     let told = Told(&attachment);
     Ok(HttpResponse::Created().insert_header((LOCATION, told.url())).json(told))
 }
 
-/// An answer that is given before the request has come whole. As long as the form is held, the server takes it for unread, and cuts
-/// the connection off after a moment; else it would read chunks that never end, to find the next request behind them.
+/// No more than a file and what may stand beside it, wherever in the form that is, and however it is sent.
+fn bounded(payload: Payload, file_bytes: u64) -> impl Stream<Item = Result<Bytes, PayloadError>> {
+    let mut room = file_bytes.saturating_add(BESIDE_THE_FILE);
+    payload.map(move |piece| {
+        let piece = piece?;
+        room = room.checked_sub(piece.len() as u64).ok_or(PayloadError::Overflow)?;
+        Ok(piece)
+    })
+}
+
+/// An answer that may be given before the request has come whole. As long as the form is held, the server takes what is left for unread,
+/// and cuts the connection off after a moment; else it would read chunks that never end, to find the next request behind them.
 struct BeforeItsEnd {
     body: BoxBody,
     _unread: Multipart,
@@ -120,6 +135,7 @@ fn file_name(field: &Field) -> String {
 async fn written(mut field: Field, uploads: &Uploads) -> Result<Incoming, Problem> {
     let mut file = uploads.receive().await?;
     while let Some(piece) = field.try_next().await? {
+        metrics::upload_received(piece.len());
         file.write(&piece).await?;
     }
     if file.is_empty() {
@@ -129,10 +145,10 @@ async fn written(mut field: Field, uploads: &Uploads) -> Result<Incoming, Proble
 }
 
 /// In a task of its own: where the client goes away now, it is finished, or taken back, all the same; and it has its place until then.
-async fn kept(uploads: &Arc<Uploads>, place: Place, user: UserId, name: String, file: Incoming) -> Result<Upload, Problem> {
+async fn kept(uploads: &Arc<Uploads>, place: Place, name: String, file: Incoming) -> Result<Upload, Problem> {
     let uploads = Arc::clone(uploads);
     let keeping = actix_rt::spawn(async move {
-        let kept = uploads.keep(user, name, file).await;
+        let kept = uploads.keep(&place, name, file).await;
         drop(place);
         kept
     });
@@ -155,6 +171,10 @@ impl From<Upload> for Attachment {
 
 impl From<MultipartError> for Problem {
     fn from(error: MultipartError) -> Self {
+        if let MultipartError::Payload(PayloadError::Overflow) = error {
+            let message = format!("the form is too large: at most {BESIDE_THE_FILE} bytes beside the file");
+            return Refusal { field: Some("file"), ..Refusal::new(ErrorCode::TooLarge, message) }.into();
+        }
         Refusal::field("file", format!("the body must be multipart/form-data with one field, file: {error}")).into()
     }
 }
@@ -172,7 +192,9 @@ impl From<Fault> for Problem {
             Fault::NoRoom { .. } => (StatusCode::INSUFFICIENT_STORAGE, ErrorCode::TooLarge),
             Fault::TooManyOfUser { .. } => (StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited),
             Fault::DiskFull => (StatusCode::INSUFFICIENT_STORAGE, ErrorCode::Unavailable),
-            Fault::Busy | Fault::TooSlow | Fault::Stopping => (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable),
+            Fault::Busy | Fault::TooManyImages | Fault::TooSlow | Fault::Stopping => {
+                (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable)
+            }
             Fault::Gone | Fault::Disk(_) | Fault::Storage(_) | Fault::List(_) => return failed(&fault),
         };
         let comes_back = matches!(code, ErrorCode::Unavailable | ErrorCode::RateLimited);

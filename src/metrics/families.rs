@@ -1,7 +1,7 @@
 //! The table of all metrics: name, type, label and its values, and what it tells. `docs/operations.md` says the same to operators.
 
 use super::{
-    labels::{HandshakeFault, Sent},
+    labels::{FileKind, HandshakeFault, Sent},
     panics::Place,
 };
 use crate::protocol::{CloseCode, ConversationKind, ErrorCode, resume::ResetReason};
@@ -45,6 +45,11 @@ pub(super) struct Families {
     pub(super) resume_events: Histogram,
     pub(super) http_requests: IntCounterVec,
     pub(super) panics: IntCounterVec,
+    pub(super) uploads_stored: IntCounterVec,
+    pub(super) uploads_refused: IntCounterVec,
+    pub(super) uploads_received_bytes: IntCounter,
+    pub(super) redraw_queue: IntGauge,
+    pub(super) redraw_duration: Histogram,
 }
 
 impl Families {
@@ -77,6 +82,14 @@ impl Families {
             resume_events: table.resume_events(),
             http_requests: table.http_requests(),
             panics: table.panics(),
+            uploads_stored: table.uploads_stored(),
+            uploads_refused: table.uploads_refused(),
+            uploads_received_bytes: table.counter(
+                "natter_uploads_received_bytes_total",
+                "Bytes of files received, those included that were refused later.",
+            ),
+            redraw_queue: table.gauge("natter_redraw_queue_images", "Images that are redrawn or wait for it."),
+            redraw_duration: table.redraw_duration(),
             registry: table.0,
         }
     }
@@ -130,6 +143,24 @@ impl Table {
     fn http_requests(&self) -> IntCounterVec {
         let help = "HTTP requests answered, handshakes included.";
         self.counters_by_two("natter_http_requests_total", help, ["route", "status"])
+    }
+
+    fn uploads_stored(&self) -> IntCounterVec {
+        let kinds = labels(FileKind::VARIANTS);
+        self.counters("natter_uploads_stored_total", "Files stored, by kind of content.", "kind", &kinds)
+    }
+
+    fn uploads_refused(&self) -> IntCounterVec {
+        let codes: Vec<&str> = ErrorCode::VARIANTS.iter().map(|code| code.as_str()).collect();
+        self.counters("natter_uploads_refused_total", "Uploads that were refused or failed, by code of the error.", "code", &codes)
+    }
+
+    fn redraw_duration(&self) -> Histogram {
+        self.histogram(
+            "natter_redraw_duration_seconds",
+            "Time in which an image was redrawn, or found to be none, without its wait.",
+            vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0],
+        )
     }
 
     fn panics(&self) -> IntCounterVec {

@@ -33,3 +33,28 @@ pub enum HandshakeFault {
     /// The cursor is at fault: close 1008.
     Cursor,
 }
+
+/// What a file is, in the large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::VariantArray, strum::IntoStaticStr, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
+pub enum FileKind {
+    /// Documents, archives, and all that is of no other kind.
+    Application,
+    /// Sound.
+    Audio,
+    /// Pictures.
+    Image,
+    /// Plain text.
+    Text,
+    /// Films.
+    Video,
+}
+
+impl FileKind {
+    /// The kind of a media type.
+    #[must_use]
+    pub fn of(media_type: &str) -> Self {
+        let (kind, _) = media_type.split_once('/').unwrap_or_default();
+        kind.parse().unwrap_or(Self::Application)
+    }
+}

@@ -7,9 +7,11 @@ mod families;
 mod labels;
 mod outbox_bytes;
 pub mod panics;
+mod uploads;
 
-pub use labels::{HandshakeFault, Sent};
+pub use labels::{FileKind, HandshakeFault, Sent};
 pub use outbox_bytes::OutboxBytes;
+pub use uploads::{Redraw, redrawn, upload_received, upload_refused, upload_stored};
 
 use crate::protocol::{Change, CloseCode, Committed, ErrorCode, resume::ResetReason};
 use families::{FAMILIES, kind_label};

@@ -38,6 +38,7 @@ fn whereabouts(source: &mut Source, database: &DatabaseUrl) -> Whereabouts {
 fn rules(source: &mut Source) -> Rules {
     let mut seconds = |key, most| Duration::from_secs(source.integer(key, 1..=most));
     let receive = seconds("uploads.receive_seconds", 86_400);
+    let redraw_wait = seconds("uploads.redraw_wait_seconds", 3_600);
     let keep_unattached = seconds("uploads.keep_unattached_seconds", 31_536_000);
     let link = seconds("uploads.link_seconds", 604_800);
     Rules {
@@ -46,6 +47,7 @@ fn rules(source: &mut Source) -> Rules {
         types: types(source),
         image_side: source.integer("uploads.image_side", 16..=65_535),
         image_pixels: source.integer("uploads.image_pixels", 256..=1_000_000_000),
+        redraw_wait,
         receive,
         keep_unattached,
         link,

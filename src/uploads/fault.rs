@@ -52,6 +52,9 @@ pub enum Fault {
     /// There are as many uploads under way as there may be.
     #[error("too many uploads are under way: try again")]
     Busy,
+    /// Too many images are before it.
+    #[error("too many images wait to be redrawn: try again")]
+    TooManyImages,
     /// It was given up before it was stored.
     #[error("the file was not stored in time: try again")]
     TooSlow,

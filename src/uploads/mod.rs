@@ -1,5 +1,6 @@
 //! Files that users upload: what may be kept and in which form, where it lies, and when it goes. Who may have it, is for others to say.
 
+mod animation;
 mod fault;
 mod image;
 mod incoming;
@@ -7,6 +8,7 @@ mod link;
 mod media;
 mod name;
 mod places;
+mod redraws;
 #[cfg(feature = "s3")]
 mod s3;
 mod storage;
@@ -27,12 +29,10 @@ use crate::{
     store::{NoRoom, Upload, UploadList},
 };
 use places::Places;
+use redraws::Redraws;
 use std::{fs::File, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
-
-/// Images that are redrawn at once: each takes a core and up to some 250 MB while it is.
-const REDRAWN_AT_ONCE: usize = 1;
 
 /// Files that are put into the storage at once: each has a piece of [`storage::PIECE`] bytes in memory, or two.
 const STORED_AT_ONCE: usize = 4;
@@ -50,6 +50,8 @@ pub struct Rules {
     pub image_side: u32,
     /// Pixels of an image.
     pub image_pixels: u64,
+    /// How long an image may wait until it is redrawn.
+    pub redraw_wait: Duration,
     /// How long a client may take to send a file.
     pub receive: Duration,
     /// How long a file stays that no message has.
@@ -68,7 +70,7 @@ pub struct Uploads {
     storage: Storage,
     list: UploadList,
     places: Arc<Places>,
-    redrawing: Semaphore,
+    redraws: Redraws,
     storing: Semaphore,
     clock: Clock,
 }
@@ -86,8 +88,8 @@ impl Uploads {
     /// Keeps files in `storage`, and what is known of them in `list`.
     #[must_use]
     pub fn new(rules: Rules, signer: Signer, storage: Storage, list: UploadList, clock: Clock) -> Self {
-        let (redrawing, storing) = (Semaphore::new(REDRAWN_AT_ONCE), Semaphore::new(STORED_AT_ONCE));
-        Self { rules, signer, storage, list, places: Arc::default(), redrawing, storing, clock }
+        let (redraws, storing) = (Redraws::new(rules.redraw_wait), Semaphore::new(STORED_AT_ONCE));
+        Self { rules, signer, storage, list, places: Arc::default(), redraws, storing, clock }
     }
 
     /// A place for one upload of this user, until it is dropped.
@@ -110,10 +112,10 @@ impl Uploads {
     ///
     /// # Errors
     /// Why it is not kept; then nothing of it is left.
-    pub async fn keep(&self, user: UserId, name: String, received: Incoming) -> Result<Upload, Fault> {
+    pub async fn keep(&self, place: &Place, name: String, received: Incoming) -> Result<Upload, Fault> {
         let file = received.finished().await?;
-        let prepared = self.prepare(file).await?;
-        let upload = prepared.described(user, name);
+        let prepared = self.prepare(place, file).await?;
+        let upload = prepared.described(place.user(), name);
         match self.list.begin(&upload, self.rules.user_bytes, self.clock.now()).await? {
             Ok(()) => {}
             Err(NoRoom { left }) => return Err(Fault::NoRoom { left, quota: self.rules.user_bytes }),
@@ -126,12 +128,11 @@ impl Uploads {
     }
 
     /// Only an image waits for its turn, and has a second file only then.
-    async fn prepare(&self, file: File) -> Result<Prepared, Fault> {
+    async fn prepare(&self, place: &Place, file: File) -> Result<Prepared, Fault> {
         let rules = self.rules.clone();
         let (file, media_type) = blocking(move || typed(file, &rules)).await?;
         let Some(format) = image::Format::of(&media_type) else { return Prepared::as_it_is(file, media_type) };
-        // Closed by nobody: where it can't be had, nothing is redrawn.
-        let _permit = self.redrawing.acquire().await.map_err(|_| Fault::Stopping)?;
+        let _turn = self.redraws.turn(place).await?;
         let (spool, rules) = (self.storage.spool().await?, self.rules.clone());
         blocking(move || Prepared::redrawn(file, spool, format, &rules)).await
     }

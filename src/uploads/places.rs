@@ -7,6 +7,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicU32, Ordering},
 };
+use tokio::sync::Semaphore;
 
 /// Uploads under way; one more is refused.
 const AT_ONCE: u32 = 64;
@@ -19,7 +20,15 @@ const OF_USER_AT_ONCE: u32 = 4;
 pub(super) struct Places {
     taken: AtomicU32,
     /// Those who have one: no more than there are uploads.
-    users: DashMap<UserId, u32>,
+    users: DashMap<UserId, OfUser>,
+}
+
+/// What one user has under way.
+#[derive(Debug)]
+struct OfUser {
+    uploads: u32,
+    /// One of their images is redrawn, or is the next but for others'.
+    redrawing: Arc<Semaphore>,
 }
 
 /// One upload's place.
@@ -27,28 +36,46 @@ pub(super) struct Places {
 pub struct Place {
     places: Arc<Places>,
     user: UserId,
+    redrawing: Arc<Semaphore>,
 }
 
 impl Places {
     pub(super) fn take(self: &Arc<Self>, user: UserId) -> Result<Place, Fault> {
-        let mut of_user = self.users.entry(user).or_default();
-        if *of_user >= OF_USER_AT_ONCE {
+        let redrawing = self.count(user)?;
+        self.taken.fetch_add(1, Ordering::Relaxed);
+        let place = Place { places: Arc::clone(self), user, redrawing };
+        if self.taken.load(Ordering::Relaxed) > AT_ONCE { Err(Fault::Busy) } else { Ok(place) }
+    }
+
+    fn count(&self, user: UserId) -> Result<Arc<Semaphore>, Fault> {
+        let nothing = || OfUser { uploads: 0, redrawing: Arc::new(Semaphore::new(1)) };
+        let mut of_user = self.users.entry(user).or_insert_with(nothing);
+        if of_user.uploads >= OF_USER_AT_ONCE {
             return Err(Fault::TooManyOfUser { most: OF_USER_AT_ONCE });
         }
-        *of_user += 1;
-        drop(of_user);
-        self.taken.fetch_add(1, Ordering::Relaxed);
-        let place = Place { places: Arc::clone(self), user };
-        if self.taken.load(Ordering::Relaxed) > AT_ONCE { Err(Fault::Busy) } else { Ok(place) }
+        of_user.uploads += 1;
+        Ok(Arc::clone(&of_user.redrawing))
+    }
+}
+
+impl Place {
+    /// Whose upload it is.
+    pub(super) fn user(&self) -> UserId {
+        self.user
+    }
+
+    /// Of which one is had by whoever redraws an image of this user.
+    pub(super) fn redrawing(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.redrawing)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.places.taken.fetch_sub(1, Ordering::Relaxed);
-        self.places.users.remove_if_mut(&self.user, |_, uploads| {
-            *uploads -= 1;
-            *uploads == 0
+        self.places.users.remove_if_mut(&self.user, |_, of_user| {
+            of_user.uploads -= 1;
+            of_user.uploads == 0
         });
     }
 }

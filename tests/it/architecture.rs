@@ -12,7 +12,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("access", &["protocol"]),
     ("identity", &["clock", "protocol"]),
     ("store", &["clock", "protocol", "metrics", "limits", "access"]),
-    ("uploads", &["clock", "protocol", "store"]),
+    ("uploads", &["clock", "protocol", "metrics", "store"]),
     ("demo", &["clock", "protocol", "store"]),
     ("load", &["clock", "identity", "protocol"]),
     ("chat", &["clock", "protocol", "metrics", "access", "store"]),

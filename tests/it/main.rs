@@ -53,6 +53,7 @@ mod settings;
 mod shutdown;
 mod slow_reader;
 mod uploads;
+mod uploads_crowd;
 mod uploads_hostile;
 mod uploads_http;
 #[cfg(feature = "s3")]

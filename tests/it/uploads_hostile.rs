@@ -3,9 +3,12 @@
 use crate::harness::{
     Backend, PATIENCE, Server, TestDatabase,
     server::Start,
-    upload::{form, part, picture, png_of, request_head},
+    upload::{being_received, form, part, picture, png_of, request_head},
 };
-use image::{ExtendedColorType, ImageDecoder, ImageEncoder, ImageFormat, ImageReader, codecs::jpeg::JpegEncoder};
+use image::{
+    AnimationDecoder, ExtendedColorType, ImageDecoder, ImageEncoder, ImageFormat, ImageReader,
+    codecs::{gif::GifDecoder, jpeg::JpegEncoder},
+};
 use rstest::rstest;
 use std::{io::Cursor, time::Duration};
 use tokio::{
@@ -170,6 +173,42 @@ async fn an_image_is_turned_upright_and_does_not_say_where_it_was_taken() {
     }
 }
 
+/// Two frames, the second one of which draws over a part of the first, each with colours of its own, and a word that nobody sees.
+fn moving() -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut encoder = gif::Encoder::new(&mut out, 400, 300, &[]).expect("a header");
+    let whole: Vec<u8> = (0..400 * 300).map(|at: u32| u8::from(at % 7 == 0)).collect();
+    let mut first = gif::Frame::from_palette_pixels(400, 300, whole, &[255, 0, 0, 0, 0, 255][..], None);
+    first.delay = 30;
+    encoder.write_frame(&first).expect("a frame");
+    encoder.write_raw_extension(gif::AnyExtension(0xfe), &[b"GPS 47.3769"]).expect("a comment");
+    let mut second = gif::Frame::from_palette_pixels(20, 10, vec![1; 200], &[0, 0, 0, 0, 255, 0][..], Some(0));
+    (second.left, second.top) = (30, 40);
+    encoder.write_frame(&second).expect("a frame");
+    drop(encoder);
+    out
+}
+
+#[tokio::test]
+async fn an_animation_moves_as_before_and_has_nothing_else() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let server = Server::unlimited(&database).await;
+    let moving = moving();
+    let upload = server.uploaded(1, "a.gif", &[&moving, &b"hidden behind"[..]].concat()).await;
+    let (_, drawn) = server.download(1, upload["url"].as_str().expect("a path")).await;
+    let frames = |bytes: &[u8]| -> Vec<_> {
+        let frames = GifDecoder::new(Cursor::new(bytes.to_vec())).expect("a GIF").into_frames();
+        frames.map(|frame| frame.expect("a frame")).map(|frame| (frame.delay(), frame.into_buffer())).collect()
+    };
+    assert_eq!(frames(&drawn), frames(&moving));
+    let tells = |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).any(|at| at == text);
+    assert!(tells(&moving, b"GPS") && !tells(&drawn, b"GPS") && !tells(&drawn, b"hidden"));
+    let (_, thumbnail) = server.download(1, upload["thumbnail"].as_str().expect("a path")).await;
+    let thumbnail = image::load_from_memory_with_format(&thumbnail, ImageFormat::Png).expect("a PNG").into_rgb8();
+    assert_eq!(thumbnail.dimensions(), (320, 240));
+    assert!(thumbnail.get_pixel(0, 0)[0] > 100, "the colours of the first frame");
+}
+
 /// Frames that are small as a file, and large as pixels.
 fn animation(frames: u32, side: u32) -> Vec<u8> {
     let mut out = Vec::new();
@@ -190,6 +229,7 @@ async fn an_image_that_would_take_too_much_memory_is_not_decoded() {
         ("more than there may be, all there", png_of(9_000, 9_000, 9_000)),
         ("one long row", png_of(2_000_000_000, 1, 0)),
         ("an animation", animation(6, 900)),
+        ("an animation of a great many small frames", animation(250, 1)),
         ("a large GIF without pixels", b"GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\x02\x01\0\0;".to_vec()),
     ];
     for (what, bomb) in bombs {
@@ -254,13 +294,6 @@ async fn a_body_without_end_is_cut_off(#[values("Content-Length: 1000000000000",
     timeout(PATIENCE, futures_util::future::join(heard, sending)).await.expect("the connection ends");
     assert!(answer.starts_with(b"HTTP/1.1 413"), "{}", String::from_utf8_lossy(&answer));
     database.has_no_uploads().await;
-}
-
-/// Files without a name that the server has open.
-fn being_received(server: &Server) -> usize {
-    let open = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("its descriptors");
-    let links = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
-    links.filter(|link| link.to_string_lossy().ends_with("(deleted)")).count()
 }
 
 #[tokio::test]
