@@ -12,7 +12,7 @@ use crate::{
     delivery::Drain,
     http::{Bounds, Connections, Site},
     limits::Limiter,
-    protocol::{Change, Committed, Revocations},
+    protocol::{Committed, Revocations},
     server::{ChatServer, Publish},
     settings::Settings,
     store::{BrokenLog, Lane, OpenError, Store},
@@ -300,11 +300,11 @@ fn bounds(settings: &Settings) -> Bounds {
 
 /// Takes what was committed to the server; resolves when every hub has it.
 async fn publish(committed: Committed, chat_server: Addr<ChatServer>, wake: Wake) {
-    let deletes = committed.events.iter().any(|addressed| matches!(addressed.event.change, Change::Deleted(_)));
+    let frees_files = committed.frees_files;
     if let Err(error) = chat_server.send(Publish(committed)).await {
         log::error!("a commit could not be published: {error}");
     }
-    if deletes {
+    if frees_files {
         wake.wake();
     }
 }

@@ -8,6 +8,7 @@ mod m20261122_000005_message_versions;
 mod m20261122_000006_members;
 mod m20261122_000008_revocations;
 mod m20261123_000009_uploads;
+mod m20261123_000010_uploads_due;
 mod message_table;
 
 pub use sea_orm_migration::{Migration, MigrationStatus, MigratorTrait};
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000006_members::Migration),
             Box::new(m20261122_000008_revocations::Migration),
             Box::new(m20261123_000009_uploads::Migration),
+            Box::new(m20261123_000010_uploads_due::Migration),
         ]
     }
 }

@@ -24,6 +24,7 @@ use actix_web::{
 };
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use std::{
+    io::ErrorKind,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -70,7 +71,7 @@ fn bounded(payload: Payload, file_bytes: u64) -> impl Stream<Item = Result<Bytes
     let mut room = file_bytes.saturating_add(BESIDE_THE_FILE);
     payload.map(move |piece| {
         let piece = piece?;
-        room = room.checked_sub(piece.len() as u64).ok_or(PayloadError::Overflow)?;
+        room = room.checked_sub(piece.len() as u64).ok_or_else(|| PayloadError::Io(ErrorKind::FileTooLarge.into()))?;
         Ok(piece)
     })
 }
@@ -171,7 +172,9 @@ impl From<Upload> for Attachment {
 
 impl From<MultipartError> for Problem {
     fn from(error: MultipartError) -> Self {
-        if let MultipartError::Payload(PayloadError::Overflow) = error {
+        if let MultipartError::Payload(PayloadError::Io(error)) = &error
+            && error.kind() == ErrorKind::FileTooLarge
+        {
             let message = format!("the form is too large: at most {BESIDE_THE_FILE} bytes beside the file");
             return Refusal { field: Some("file"), ..Refusal::new(ErrorCode::TooLarge, message) }.into();
         }

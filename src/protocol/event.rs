@@ -56,6 +56,7 @@ impl Committed {
         }
         self.events.append(&mut later.events);
         self.answers.append(&mut later.answers);
+        self.frees_files |= later.frees_files;
     }
 }
 
@@ -66,4 +67,6 @@ pub struct Committed {
     pub events: Vec<Addressed>,
     /// In the order in which the commands arrived.
     pub answers: Vec<Answer>,
+    /// Whether a message lost its files.
+    pub frees_files: bool,
 }

@@ -234,7 +234,7 @@ impl Handler<Publish> for ChatServer {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, Publish(committed): Publish, _: &mut Self::Context) -> Self::Result {
-        let Committed { events, answers } = committed;
+        let Committed { events, answers, .. } = committed;
         let published = self.publish(events, answers.iter().filter_map(reply_to).collect());
         // Last, so that whoever is told so and connects then, is told of nothing from before.
         Box::pin(published.map(move |()| answer_over_http(answers)))

@@ -3,7 +3,7 @@
 use super::{Secret, source::Source};
 use crate::{
     store::DatabaseUrl,
-    uploads::{Rules, Whereabouts, is_type},
+    uploads::{Rules, Whereabouts, detectable_like, is_detectable},
 };
 use std::{path::Path, time::Duration};
 
@@ -43,7 +43,7 @@ fn rules(source: &mut Source) -> Rules {
     let link = seconds("uploads.link_seconds", 604_800);
     Rules {
         file_bytes: source.integer("uploads.max_bytes", 1_024..=5_368_709_120),
-        user_bytes: source.integer("uploads.user_bytes", 1_024..=9_007_199_254_740_991),
+        user_bytes: source.integer("uploads.user_bytes", 4_096..=9_007_199_254_740_991),
         types: types(source),
         image_side: source.integer("uploads.image_side", 16..=65_535),
         image_pixels: source.integer("uploads.image_pixels", 256..=1_000_000_000),
@@ -57,8 +57,12 @@ fn rules(source: &mut Source) -> Rules {
 fn types(source: &mut Source) -> Vec<String> {
     const KEY: &str = "uploads.types";
     let types = source.list(KEY);
-    if types.is_empty() || !types.iter().all(|text| is_type(text)) {
-        source.fault(KEY, "must be a list of media types in lower case: [\"image/jpeg\", \"application/pdf\"]");
+    if types.is_empty() {
+        source.fault(KEY, "must be a list of media types: [\"image/jpeg\", \"application/pdf\"]");
+    }
+    if let Some(unknown) = types.iter().find(|text| !is_detectable(text)) {
+        let known = detectable_like(unknown).join(", ");
+        source.fault(KEY, format!("has {unknown:?}, which no content is ever found to be; what can be found: {known}"));
     }
     types
 }

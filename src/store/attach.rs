@@ -34,8 +34,9 @@ impl Offers {
         ids.dedup();
         let mut offers = HashMap::new();
         for piece in padded(&ids) {
-            // In one order, so that nobody who locks them likewise ever waits for another who waits for them.
-            let rows = uploads::Entity::find().filter(uploads::Column::Id.is_in(piece)).order_by_asc(uploads::Column::Id);
+            // Those that are on their way out are being deleted, many at once: who waited for one might hold another.
+            let kept = uploads::Entity::find().filter(uploads::Column::State.eq(UploadState::Kept));
+            let rows = kept.filter(uploads::Column::Id.is_in(piece)).order_by_asc(uploads::Column::Id);
             let rows = rows.lock_exclusive().all(tx).await?;
             offers.extend(rows.into_iter().map(|row| (row.id, row)));
         }
@@ -56,7 +57,7 @@ impl Offers {
     }
 
     fn find(&self, id: Uuid, sender: UserId) -> Result<&uploads::Model, Unattachable> {
-        let own = self.0.get(&id).filter(|row| row.user_id == sender && row.state == UploadState::Kept);
+        let own = self.0.get(&id).filter(|row| row.user_id == sender);
         match own {
             None => Err(Unattachable::Absent),
             Some(row) if row.conversation_kind.is_some() => Err(Unattachable::Taken),

@@ -80,10 +80,11 @@ pub(super) async fn changed(
     let event = Event { seq, change };
     log::append(tx, &event).await?;
     let answer = Answer { to: origin.clone(), outcome: Ok(Ack { seq, of: Acked::Changed { message_id, version } }) };
-    Ok(Committed { events: vec![Addressed { event, audience }], answers: vec![answer] })
+    let events = vec![Addressed { event, audience }];
+    Ok(Committed { events, answers: vec![answer], ..Committed::default() })
 }
 
 /// Nothing was changed.
 pub(super) fn refused(origin: &Origin, refusal: Refusal) -> Committed {
-    Committed { events: Vec::new(), answers: vec![Answer { to: origin.clone(), outcome: Err(refusal) }] }
+    Committed { answers: vec![Answer { to: origin.clone(), outcome: Err(refusal) }], ..Committed::default() }
 }

@@ -37,5 +37,6 @@ pub(super) async fn delete(
     let version = message.version + 1;
     let deleted = Deleted { conversation, message_id, version, at, by: by.user };
     with_table!(conversation.kind, Table => table::delete::<Table>(tx, &deleted).await?);
-    changed(tx, view, origin, message_id, version, Change::Deleted(deleted)).await
+    let committed = changed(tx, view, origin, message_id, version, Change::Deleted(deleted)).await?;
+    Ok(Committed { frees_files: !message.attachments.is_empty(), ..committed })
 }

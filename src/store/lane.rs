@@ -307,5 +307,5 @@ impl<'a> Pieces<'a> {
 /// An `ERROR` for each, whether or not it named its request.
 fn refused(drafts: &[Draft], refusal: &Refusal) -> Committed {
     let answer = |draft: &Draft| Answer { to: draft.origin.clone(), outcome: Err(refusal.clone()) };
-    Committed { events: Vec::new(), answers: drafts.iter().map(answer).collect() }
+    Committed { answers: drafts.iter().map(answer).collect(), ..Committed::default() }
 }

@@ -125,5 +125,5 @@ pub(super) fn told(after: &Membership, user: UserId) -> Audience {
 
 fn answered(origin: &Origin, seq: Seq, user: UserId, place: Place) -> Committed {
     let answer = Answer { to: origin.clone(), outcome: Ok(Ack { seq, of: Acked::Member { user, place } }) };
-    Committed { events: Vec::new(), answers: vec![answer] }
+    Committed { answers: vec![answer], ..Committed::default() }
 }

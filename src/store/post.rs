@@ -54,7 +54,7 @@ pub(super) async fn post(
     let answers = answers(postings, &fates, &stored, &firsts);
     let posted = stored.into_iter().filter_map(|stored| addressed(stored, view)).collect::<Result<Vec<_>, _>>()?;
     events.extend(posted);
-    Ok(Committed { events, answers })
+    Ok(Committed { events, answers, ..Committed::default() })
 }
 
 /// A message that is to be stored.

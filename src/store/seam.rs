@@ -28,7 +28,7 @@ pub(super) async fn close_gap<F: Future<Output = ()>>(
         let page = page.map_err(|source: StoreError| BrokenLog::Unreadable { source })?;
         let (events, reaches) = page.ok_or(BrokenLog::Hole { after: head.seq })?;
         head.seq = reaches;
-        publish(Committed { events, answers: Vec::new() }).await;
+        publish(Committed { events, ..Committed::default() }).await;
     }
     Ok(())
 }

@@ -4,19 +4,12 @@ use super::{
     Reader, Store, StoreError,
     commit::begin,
     patience::{self, within},
+    quota::{self, LEAST_BYTES, NoRoom},
 };
 use crate::protocol::{Conversation, Timestamp, UserId};
 use entity::{UploadState, uploads};
-use sea_orm::{
-    ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, Database, DatabaseConnection, EntityTrait, QueryFilter, QuerySelect,
-    prelude::Expr,
-    sea_query::{Alias, Func},
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Database, DatabaseConnection, EntityTrait, QueryFilter, prelude::Expr};
 use uuid::Uuid;
-
-/// Uploads that are taken away at once.
-const STEP: u64 = 100;
 
 /// An upload, as its row has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,17 +30,17 @@ pub struct Upload {
     pub pixels: Option<(i32, i32)>,
 }
 
-/// The user's uploads would hold more than they may: so many bytes are left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoRoom {
-    /// Bytes.
-    pub left: i64,
+impl Upload {
+    /// Bytes of the user's quota.
+    pub(super) fn counts_for(&self) -> i64 {
+        (self.size + self.thumbnail_size.unwrap_or(0)).max(LEAST_BYTES)
+    }
 }
 
 /// Writes the list, on a connection of its own: it does not wait behind messages, nor they behind it.
 #[derive(Clone, Debug)]
 pub struct UploadList {
-    db: DatabaseConnection,
+    pub(super) db: DatabaseConnection,
 }
 
 impl Store {
@@ -61,7 +54,7 @@ impl Store {
 }
 
 impl UploadList {
-    /// Writes down an upload whose file is about to be stored, if the user's uploads hold no more than `quota` bytes with it.
+    /// Writes down an upload whose file is about to be stored, if the user's uploads count for no more than `quota` bytes with it.
     ///
     /// # Errors
     /// Where the database does not answer.
@@ -71,9 +64,8 @@ impl UploadList {
 
     async fn insert(&self, upload: &Upload, quota: i64, now: Timestamp) -> Result<Result<(), NoRoom>, StoreError> {
         let tx = begin(&self.db).await?;
-        let left = quota - used(&tx, upload.user).await?;
-        if upload.size + upload.thumbnail_size.unwrap_or(0) > left {
-            return Ok(Err(NoRoom { left: left.max(0) }));
+        if let Err(no_room) = quota::room_for(&tx, upload, quota).await? {
+            return Ok(Err(no_room));
         }
         uploads::Entity::insert(row(upload, now)).exec_without_returning(&tx).await?;
         Ok(Ok(tx.commit().await?))
@@ -91,46 +83,6 @@ impl UploadList {
         Ok(within(patience::of_lane(&self.db), kept.exec(&self.db)).await?.rows_affected == 1)
     }
 
-    /// Marks what nobody will ask for: uploads that no message has since `unattached`, and those that are arriving since `arriving`.
-    ///
-    /// # Errors
-    /// Where the database does not answer.
-    pub async fn abandon(&self, unattached: Timestamp, arriving: Timestamp) -> Result<u64, StoreError> {
-        let since = |state, at: Timestamp| {
-            Condition::all().add(uploads::Column::State.eq(state)).add(uploads::Column::CreatedAt.lt(at.unix_ms()))
-        };
-        let due = Condition::any().add(since(UploadState::Kept, unattached)).add(since(UploadState::Arriving, arriving));
-        let marked = uploads::Entity::update_many()
-            .col_expr(uploads::Column::State, Expr::value(UploadState::Gone))
-            .filter(uploads::Column::MessageId.is_null())
-            .filter(due);
-        Ok(within(patience::of_lane(&self.db), marked.exec(&self.db)).await?.rows_affected)
-    }
-
-    /// Some of the uploads whose files are to be taken away.
-    ///
-    /// # Errors
-    /// Where the database does not answer.
-    pub async fn gone(&self) -> Result<Vec<Uuid>, StoreError> {
-        let gone = uploads::Entity::find()
-            .select_only()
-            .column(uploads::Column::Id)
-            .filter(uploads::Column::State.eq(UploadState::Gone))
-            .limit(STEP)
-            .into_tuple();
-        within(patience::of_lane(&self.db), gone.all(&self.db)).await
-    }
-
-    /// The files of these uploads are not there any more, or never were.
-    ///
-    /// # Errors
-    /// Where the database does not answer.
-    pub async fn forget(&self, ids: &[Uuid]) -> Result<(), StoreError> {
-        let rows = uploads::Entity::delete_many().filter(uploads::Column::Id.is_in(ids.iter().copied()));
-        within(patience::of_lane(&self.db), rows.exec(&self.db)).await?;
-        Ok(())
-    }
-
     /// Closes the connection.
     ///
     /// # Errors
@@ -138,19 +90,6 @@ impl UploadList {
     pub async fn close(&self) -> Result<(), StoreError> {
         Ok(self.db.close_by_ref().await?)
     }
-}
-
-/// The bytes that a user's uploads hold, thumbnails and those on their way out included.
-async fn used(db: &impl ConnectionTrait, user: UserId) -> Result<i64, StoreError> {
-    // PostgreSQL adds 64-bit numbers up to a decimal.
-    let sum = |column: uploads::Column| Func::cast_as(Func::coalesce([column.sum(), 0.into()]), Alias::new("bigint"));
-    let sums = uploads::Entity::find()
-        .select_only()
-        .expr(sum(uploads::Column::Size))
-        .expr(sum(uploads::Column::ThumbnailSize))
-        .filter(uploads::Column::UserId.eq(user))
-        .into_tuple::<(i64, i64)>();
-    Ok(sums.one(db).await?.map_or(0, |(files, thumbnails)| files + thumbnails))
 }
 
 fn row(upload: &Upload, now: Timestamp) -> uploads::ActiveModel {

@@ -1,6 +1,6 @@
 //! Why a file is not kept, or not handed out.
 
-use crate::store::StoreError;
+use crate::store::{LEAST_BYTES, StoreError};
 use std::{error::Error, io};
 
 /// Why a file is not kept, or not handed out.
@@ -33,7 +33,7 @@ pub enum Fault {
     #[error("animated WebP is not taken: send it as GIF, MP4 or WebM")]
     Animated,
     /// The user's files would hold more than they may.
-    #[error("your files may hold {quota} bytes together, and {left} are left")]
+    #[error("your files may hold {quota} bytes together, each counted as {LEAST_BYTES} at least, and {left} are left")]
     NoRoom {
         /// Bytes.
         left: i64,

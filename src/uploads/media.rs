@@ -10,7 +10,7 @@ use std::{
 const HEAD: u64 = 8 * 1024;
 
 /// What is text, and nothing that a browser would take for more.
-const PLAIN_TEXT: &str = "text/plain";
+pub(super) const PLAIN_TEXT: &str = "text/plain";
 
 /// The media type of a file, if it is one that is known.
 pub(super) fn of(file: &mut File) -> io::Result<Option<Cow<'static, str>>> {
@@ -31,15 +31,6 @@ pub(super) fn of(file: &mut File) -> io::Result<Option<Cow<'static, str>>> {
 #[must_use]
 pub fn is_safe_image(media_type: &str) -> bool {
     super::image::Format::of(media_type).is_some()
-}
-
-/// Whether a text can be a media type of the list of those that are taken.
-#[must_use]
-pub fn is_type(text: &str) -> bool {
-    let is_part = |part: &str| {
-        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte))
-    };
-    text.split_once('/').is_some_and(|(kind, name)| is_part(kind) && is_part(name))
 }
 
 /// HTML, SVG and XML are text, and a script in them would run where they are shown.

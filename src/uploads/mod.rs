@@ -1,6 +1,7 @@
 //! Files that users upload: what may be kept and in which form, where it lies, and when it goes. Who may have it, is for others to say.
 
 mod animation;
+mod detectable;
 mod fault;
 mod image;
 mod incoming;
@@ -14,10 +15,11 @@ mod s3;
 mod storage;
 mod sweep;
 
+pub use detectable::{detectable_like, is_detectable};
 pub use fault::Fault;
 pub use incoming::Incoming;
 pub use link::{Link, Signer};
-pub use media::{is_safe_image, is_type};
+pub use media::is_safe_image;
 pub use name::cleaned;
 pub use places::Place;
 pub use storage::{Body, OpenError, Rendition, Storage, Whereabouts};

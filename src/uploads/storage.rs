@@ -23,7 +23,7 @@ use uuid::Uuid;
 /// Bytes that are held for the storage at once; S3 takes no smaller piece of a file.
 pub(super) const PIECE: usize = 5 * 1024 * 1024;
 
-/// After how long a file that was cut off while it was written is taken away at the start: nobody writes it any more.
+/// After how long a file that was cut off while it was written is taken away: nobody writes it any more.
 const CUT_OFF: Duration = Duration::from_hours(1);
 
 /// Where files are to lie.
@@ -101,7 +101,7 @@ impl Storage {
         let unusable = |reason: String| OpenError { whereabouts: whereabouts.to_string(), reason };
         match whereabouts {
             Whereabouts::Folder(folder) => {
-                let opened = create(folder).and_then(|()| clear(folder)).map_err(|error| unusable(error.to_string()));
+                let opened = create(folder).map_err(|error| unusable(error.to_string()));
                 let objects = opened
                     .and_then(|()| LocalFileSystem::new_with_prefix(folder).map_err(|error| unusable(error.to_string())))?;
                 Ok(Self { objects: Arc::new(objects), folder: Some(folder.as_path().into()) })
@@ -153,6 +153,12 @@ impl Storage {
         Ok(tokio::task::spawn_blocking(synced).await.map_err(io::Error::other)??)
     }
 
+    /// Takes away what was cut off in the folder while it was written, by a server that was killed.
+    pub(super) async fn clear(&self) -> Result<(), Fault> {
+        let Some(folder) = self.folder.clone() else { return Ok(()) };
+        Ok(tokio::task::spawn_blocking(move || clear(&folder)).await.map_err(io::Error::other)??)
+    }
+
     /// Takes away a file and its thumbnail, as far as they are there.
     pub(super) async fn delete(&self, id: Uuid) -> Result<(), Fault> {
         for rendition in [Rendition::File, Rendition::Thumbnail] {
@@ -186,13 +192,16 @@ fn create(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// Takes away what was cut off while it was written: `object_store` writes to a name with `#` first.
+/// `object_store` writes to a name with `#` first.
 fn clear(folder: &Path) -> io::Result<()> {
     let now = SystemTime::now();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
+        if !entry.file_name().to_string_lossy().contains('#') {
+            continue;
+        }
         let age = now.duration_since(entry.metadata()?.modified()?).unwrap_or_default();
-        if entry.file_name().to_string_lossy().contains('#') && age > CUT_OFF {
+        if age > CUT_OFF {
             fs::remove_file(entry.path())?;
         }
     }

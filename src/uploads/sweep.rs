@@ -11,6 +11,9 @@ use tokio::{
 /// How often it looks by itself, if files that no message has stay longer than that.
 const INTERVAL: Duration = Duration::from_mins(1);
 
+/// How often it looks through the folder for what was cut off while it was written.
+const CLEARING: Duration = Duration::from_hours(1);
+
 /// How long a file may take to be stored, which is no matter of the client: what takes longer was cut off.
 const ARRIVING: Duration = Duration::from_hours(1);
 
@@ -32,7 +35,7 @@ pub struct Sweeper {
 pub struct Wake(Arc<Notify>);
 
 impl Wake {
-    /// A message was deleted.
+    /// A message lost its files.
     pub fn wake(&self) {
         self.0.notify_one();
     }
@@ -46,13 +49,14 @@ impl Sweeper {
 
     /// Sweeps at once, from time to time, and when it is woken; for ever.
     pub async fn run(self) {
-        let mut ticks = interval(INTERVAL.min(self.keep_unattached));
+        let (mut ticks, mut hours) = (interval(INTERVAL.min(self.keep_unattached)), interval(CLEARING));
         loop {
-            tokio::select! {
-                _ = ticks.tick() => {}
-                () = self.wake.notified() => {}
-            }
-            if let Err(error) = self.sweep().await {
+            let swept = tokio::select! {
+                _ = ticks.tick() => self.sweep().await,
+                () = self.wake.notified() => self.take_away().await,
+                _ = hours.tick() => self.storage.clear().await,
+            };
+            if let Err(error) = swept {
                 log::warn!("files that nobody needs were not taken away, and will be: {error}");
                 sleep(AFTER_A_FAILURE).await;
                 self.wake.notify_one();
@@ -60,12 +64,16 @@ impl Sweeper {
         }
     }
 
-    /// The row goes last: where anything fails in between, it is found again.
     async fn sweep(&self) -> Result<(), Fault> {
         let abandoned = self.list.abandon(self.ago(self.keep_unattached), self.ago(ARRIVING)).await?;
         if abandoned > 0 {
             log::info!("{abandoned} uploads that no message has are taken away");
         }
+        self.take_away().await
+    }
+
+    /// The row goes last: where anything fails in between, it is found again.
+    async fn take_away(&self) -> Result<(), Fault> {
         loop {
             let ids = self.list.gone().await?;
             if ids.is_empty() {

@@ -58,4 +58,5 @@ mod uploads_hostile;
 mod uploads_http;
 #[cfg(feature = "s3")]
 mod uploads_s3;
+mod uploads_swept;
 mod websocket;

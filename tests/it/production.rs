@@ -85,7 +85,12 @@ async fn the_defaults_are_for_development_and_all_that_is_unsafe_is_told_at_once
 /// What no setting may ever be is a fault, here as at every start.
 #[tokio::test]
 async fn a_fault_is_told_before_anything_else() {
-    for (name, value) in [("AUTH__ALLOWED_ORIGINS", r#"["*"]"#), ("AUTH__PUBLIC_KEY", "x"), ("SERVER__PORT", "x")] {
+    for (name, value) in [
+        ("AUTH__ALLOWED_ORIGINS", r#"["*"]"#),
+        ("AUTH__PUBLIC_KEY", "x"),
+        ("SERVER__PORT", "x"),
+        ("UPLOADS__LINK_SECRET", "hunter2"),
+    ] {
         let (code, _, found) = checked(&[(name, value)]).await;
         assert_eq!(code, Some(78));
         assert!(found.contains(&format!("(NATTER_{name}): ")), "{found}");

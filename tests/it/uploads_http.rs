@@ -87,11 +87,11 @@ async fn a_link_is_enough_for_one_file_while_it_holds(#[values(Backend::Sqlite, 
 #[tokio::test]
 async fn a_users_files_hold_no_more_than_they_may(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
     let database = TestDatabase::new(backend).await;
-    let server = Start::on(&database).unlimited().env("NATTER_UPLOADS__USER_BYTES", "10000").listening().await;
+    let server = Start::on(&database).unlimited().env("NATTER_UPLOADS__USER_BYTES", "12000").listening().await;
     let (mut client, _) = Client::natter_v1(&server, 1).await;
     let first = server.uploaded(1, "a.txt", &[b'x'; 6_000]).await;
     // At the same time, too: one of them has room.
-    let both = [server.upload(1, "b.txt", &[b'x'; 4_000]), server.upload(1, "c.txt", &[b'x'; 4_000])];
+    let both = [server.upload(1, "b.txt", &[b'x'; 5_000]), server.upload(1, "c.txt", &[b'x'; 5_000])];
     let mut statuses = futures_util::future::join_all(both).await;
     statuses.sort_by_key(|(status, _)| *status);
     assert_eq!((statuses[0].0, statuses[1].0), (201, 507));
@@ -102,6 +102,22 @@ async fn a_users_files_hold_no_more_than_they_may(#[values(Backend::Sqlite, Back
     let posted = client.request(message).await["payload"]["id"].clone();
     client.request(json!({ "type": "DELETE_MESSAGE", "chat_id": 1, "message_id": posted })).await;
     while server.upload(1, "e.txt", &[b'x'; 6_000]).await.0 != 201 {}
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_user_has_no_more_files_than_there_is_room_for_however_small_they_are(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let database = TestDatabase::new(backend).await;
+    let server = Start::on(&database).unlimited().env("NATTER_UPLOADS__USER_BYTES", "12288").listening().await;
+    for expected in [201, 201, 201, 507] {
+        let (status, body) = server.upload(1, "a.txt", b"x").await;
+        assert_eq!(status, expected, "{body}");
+    }
+    let (_, body) = server.upload(1, "a.txt", b"x").await;
+    let told = "your files may hold 12288 bytes together, each counted as 4096 at least, and 0 are left";
+    assert_eq!((&body["error"]["code"], &body["error"]["message"]), (&json!("too_large"), &json!(told)));
 }
 
 #[tokio::test]
