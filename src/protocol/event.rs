@@ -49,14 +49,19 @@ pub struct Addressed {
 
 impl Committed {
     /// What a later part of the same commit brought.
-    pub fn append(&mut self, mut later: Self) {
-        if self.events.is_empty() && self.answers.is_empty() {
-            *self = later;
-            return;
-        }
-        self.events.append(&mut later.events);
-        self.answers.append(&mut later.answers);
+    pub fn append(&mut self, later: Self) {
         self.frees_files |= later.frees_files;
+        append(&mut self.events, later.events);
+        append(&mut self.answers, later.answers);
+    }
+}
+
+/// A batch is one step as a rule: what it brought is not copied.
+fn append<T>(all: &mut Vec<T>, mut more: Vec<T>) {
+    if all.is_empty() {
+        *all = more;
+    } else {
+        all.append(&mut more);
     }
 }
 

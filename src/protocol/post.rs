@@ -49,7 +49,7 @@ impl NewMessage {
         let file_paths = fields.optional_text("file_paths", MAX_FILE_PATHS_CHARS)?;
         let attachments = attachments(fields, dialect, file_paths)?;
         if content.is_empty() && file_paths.is_none_or(str::is_empty) && attachments.is_empty() {
-            return Err(Refusal::field("content", "content must not be empty unless file_paths is set"));
+            return Err(Refusal::field("content", "content must not be empty unless file_paths or attachments is set"));
         }
         if file_type.is_some_and(|text| text.contains(char::is_control)) {
             return Err(Refusal::field("file_type", "file_type must not contain control characters"));
