@@ -7,6 +7,7 @@
 pub mod command;
 pub mod database_url;
 pub mod decoder;
+pub mod file_name;
 pub mod fragments;
 pub mod ids;
 pub mod inflate;
@@ -17,10 +18,11 @@ pub mod settings;
 pub type Target = fn(&[u8]);
 
 /// Every target with its name, which is that of its folder in `corpus/` too.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("command", command::run),
     ("database_url", database_url::run),
     ("decoder", decoder::run),
+    ("file_name", file_name::run),
     ("fragments", fragments::run),
     ("ids", ids::run),
     ("inflate", inflate::run),

@@ -164,6 +164,25 @@ async fn all_who_come_through_a_proxy_that_is_not_trusted_are_one_address(
     assert_eq!(second.closed().await, 4005);
 }
 
+/// As large as may be, received by Natter while it comes, and handed out again, by parts too.
+#[rstest]
+#[tokio::test]
+async fn the_largest_file_passes_both_ways_and_a_larger_one_is_refused_by_natter(
+    #[values(Software::Nginx, Software::Haproxy, Software::Caddy)] software: Software,
+) {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let mut server = Start::on(&database).with_access("open").listening().await;
+    let _proxy = ReverseProxy::before(&mut server, software).await;
+    let largest: Vec<u8> = (0..26_214_400_u32).map(|at| b'a' + u8::try_from(at % 26).expect("a letter")).collect();
+    let upload = server.uploaded(7, "large.txt", &largest).await;
+    let url = upload["url"].as_str().expect("a path");
+    assert!(server.download(7, url).await == (200, largest.clone()));
+    let part = server.fetch(&format!("{url}?userId=7"), &[("range", "bytes=26000000-26000009")]).await;
+    assert_eq!((part.status().as_u16(), &part.bytes().await.expect("a body")[..]), (206, &largest[26_000_000..26_000_010]));
+    let (status, body) = server.upload(7, "larger.txt", &[&largest[..], b"x"].concat()).await;
+    assert_eq!((status, body["error"]["code"].as_str()), (413, Some("too_large")), "{body}");
+}
+
 #[rstest]
 #[tokio::test]
 async fn the_metrics_are_not_for_those_who_come_through_the_proxy(
