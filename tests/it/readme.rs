@@ -1,12 +1,14 @@
 //! What the README shows, done as it says.
 
 use crate::{
-    harness::{Backend, Server, TestDatabase, server::Start},
+    harness::{Backend, Client, Server, TestDatabase, server::Start, upload::picture},
     programs::{ServerOn3001, json_lines, node, output},
 };
+use image::ImageFormat;
 use natter::http::Route;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use tokio::process::Command;
 
 const README: &str = include_str!("../../README.md");
 
@@ -27,6 +29,29 @@ async fn the_first_conversation_prints_what_the_readme_shows() {
 
     let shown = shown.iter().map(|line| format!("{{{line}")).collect::<Vec<_>>().join("\n");
     assert_eq!(undated(&printed), undated(&shown));
+}
+
+#[tokio::test]
+async fn a_file_is_uploaded_by_the_command_and_attached_by_the_frames_that_the_readme_shows() {
+    let (_, section) = README.split_once("\n## A first file\n").expect("the section");
+    let (section, _) = section.split_once("\n## ").expect("the next section");
+    let command = section.lines().find_map(|line| line.strip_prefix("    curl ")).expect("the command");
+    let frames: Vec<&str> = section.lines().filter(|line| line.starts_with("    {")).map(str::trim).collect();
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    std::fs::write(database.folder.path().join("photo.jpg"), picture(40, 30, ImageFormat::Jpeg)).expect("a picture");
+    let running = ServerOn3001::start(&database).await;
+    assert_eq!(frames.len(), 2);
+    for (is_classic, frame) in [false, true].into_iter().zip(frames) {
+        let server = &running.server;
+        let mut client = if is_classic { Client::classic(server, 123).await } else { Client::natter_v1(server, 123).await.0 };
+        let mut curl = Command::new("sh");
+        curl.arg("-c").arg(format!("curl -s {command}")).current_dir(database.folder.path());
+        let upload: Value = serde_json::from_str(&output(&mut curl).await).expect("JSON");
+        let id = upload["id"].as_str().expect("an id");
+        client.send(&serde_json::from_str(&frame.replace("9f3b0c1e-5d55-4c0e-9b5b-0a1c7a0f2d11", id)).expect("JSON")).await;
+        let message = client.expect("MESSAGE").await;
+        assert_eq!((&message["payload"]["file_paths"], &upload["type"]), (&upload["url"], &"image/jpeg".into()));
+    }
 }
 
 /// The frames that were printed, but for when their messages were created.
