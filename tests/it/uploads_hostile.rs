@@ -177,7 +177,7 @@ async fn an_image_is_turned_upright_and_does_not_say_where_it_was_taken() {
 fn moving() -> Vec<u8> {
     let mut out = Vec::new();
     let mut encoder = gif::Encoder::new(&mut out, 400, 300, &[]).expect("a header");
-    let whole: Vec<u8> = (0..400 * 300).map(|at: u32| u8::from(at % 7 == 0)).collect();
+    let whole: Vec<u8> = (0..400 * 300).map(|at: u32| u8::from(at.is_multiple_of(7))).collect();
     let mut first = gif::Frame::from_palette_pixels(400, 300, whole, &[255, 0, 0, 0, 0, 255][..], None);
     first.delay = 30;
     encoder.write_frame(&first).expect("a frame");
