@@ -22,10 +22,12 @@ use actix_web::{
     },
     web::{Bytes, Data, Payload},
 };
-use futures_util::{Stream, StreamExt, TryStreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use std::{
+    cell::Cell,
     io::ErrorKind,
     pin::Pin,
+    rc::Rc,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -34,19 +36,26 @@ use tokio::time::timeout;
 /// Bytes that a request may have beside its file: boundaries and the headers of a part.
 const BESIDE_THE_FILE: u64 = 64 * 1024;
 
-/// What was refused may not have come whole: then the connection ends with the answer. What was kept may have something behind its form:
-/// then it ends, too.
+/// What was refused may not have come whole, and what was kept may have something behind its form: then the connection ends with the
+/// answer.
 pub(super) async fn upload(request: HttpRequest, payload: Payload, site: Data<Site>) -> HttpResponse {
-    let mut form = Multipart::new(request.headers(), bounded(payload, site.uploads.rules.file_bytes));
-    let answer = match take_in(&request, &mut form, &site).await {
-        Ok(answer) => answer,
-        Err(problem) => {
-            metrics::upload_refused(problem.code());
-            let mut answer = problem.error_response();
-            answer.head_mut().set_connection_type(ConnectionType::Close);
+    let ended = Rc::new(Cell::new(false));
+    let body = bounded(payload, site.uploads.rules.file_bytes, Rc::clone(&ended));
+    let mut form = Multipart::new(request.headers(), body);
+    let mut answer = match take_in(&request, &mut form, &site).await {
+        Ok(answer) => {
+            // Polled behind its last part, it takes in what came meanwhile: as a rule, the end.
+            let _ = form.try_next().await;
             answer
         }
+        Err(problem) => {
+            metrics::upload_refused(problem.code());
+            problem.error_response()
+        }
     };
+    if !ended.get() {
+        answer.head_mut().set_connection_type(ConnectionType::Close);
+    }
     answer.map_body(|_, body| BeforeItsEnd { body, _unread: form }.boxed())
 }
 
@@ -66,14 +75,18 @@ async fn take_in(request: &HttpRequest, form: &mut Multipart, site: &Site) -> Re
     Ok(HttpResponse::Created().insert_header((LOCATION, told.url())).json(told))
 }
 
-/// No more than a file and what may stand beside it, wherever in the form that is, and however it is sent.
-fn bounded(payload: Payload, file_bytes: u64) -> impl Stream<Item = Result<Bytes, PayloadError>> {
+/// No more than a file and what may stand beside it, wherever in the form that is, and however it is sent; and whether it `ended`.
+fn bounded(payload: Payload, file_bytes: u64, ended: Rc<Cell<bool>>) -> impl Stream<Item = Result<Bytes, PayloadError>> {
     let mut room = file_bytes.saturating_add(BESIDE_THE_FILE);
-    payload.map(move |piece| {
+    let pieces = payload.map(move |piece| {
         let piece = piece?;
         room = room.checked_sub(piece.len() as u64).ok_or_else(|| PayloadError::Io(ErrorKind::FileTooLarge.into()))?;
         Ok(piece)
-    })
+    });
+    pieces.chain(stream::poll_fn(move |_| {
+        ended.set(true);
+        Poll::Ready(None)
+    }))
 }
 
 /// An answer that may be given before the request has come whole. As long as the form is held, the server takes what is left for unread,

@@ -1,7 +1,7 @@
 //! U1: many uploads at once, and those who go on sending or go away, take nothing from the others.
 
 use crate::harness::{
-    Backend, PATIENCE, Scrape, Server, TestDatabase,
+    Backend, PATIENCE, RawSocket, Scrape, Server, TestDatabase,
     scrape::becomes,
     server::Start,
     upload::{being_received, form, picture, png_of, request_head},
@@ -100,8 +100,26 @@ async fn a_form_that_goes_on_and_on_beside_its_file_is_cut_off(#[values(true, fa
     let expected = if before { "HTTP/1.1 413" } else { "HTTP/1.1 201" };
     let answer = String::from_utf8_lossy(&answer);
     assert!(answer.starts_with(expected), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
     assert_eq!(database.kept_files().len(), usize::from(!before));
     assert_eq!(server.upload(1, "a.txt", b"x").await.0, 201, "its place is free again");
+}
+
+#[tokio::test]
+async fn uploads_follow_one_another_on_one_connection() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let server = Server::unlimited(&database).await;
+    let mut socket = RawSocket::open(&server).await;
+    let form = form("a.txt", "text/plain", b"x");
+    let chunks = [format!("{:x}\r\n", form.len()).as_bytes(), &form, b"\r\n0\r\n\r\n"].concat();
+    let length = format!("Content-Length: {}", form.len());
+    for (length, body) in [(length.as_str(), &form), ("Transfer-Encoding: chunked", &chunks), (length.as_str(), &form)] {
+        socket.write(&[request_head(&server, 1, length).as_bytes(), body].concat()).await;
+        let head = socket.read_head().await.to_lowercase();
+        assert!(head.starts_with("http/1.1 201"), "{head}");
+        assert!(!head.contains("connection: close"), "{head}");
+        socket.read_body(&head).await;
+    }
 }
 
 #[tokio::test]

@@ -79,6 +79,14 @@ impl RawSocket {
         timeout(PATIENCE, self.stream.write_all(bytes)).await.expect("the server reads or refuses")
     }
 
+    /// The body that goes with this head, whose `content-length` is in lower case.
+    pub(crate) async fn read_body(&mut self, head: &str) -> Vec<u8> {
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
+        let mut body = vec![0; length.parse().expect("a number")];
+        timeout(PATIENCE, self.stream.read_exact(&mut body)).await.expect("a body comes").expect("the whole body");
+        body
+    }
+
     /// The status line and headers of an answer.
     pub(crate) async fn read_head(&mut self) -> String {
         let mut head = Vec::new();
