@@ -27,6 +27,8 @@ async fn every_fault_is_reported_at_once_by_key_with_what_is_allowed() {
         .env("NATTER_UPLOADS__DIR", "ftp://files.example")
         .env("NATTER_UPLOADS__MAX_BYTES", "0")
         .env("NATTER_UPLOADS__TYPES", r#"["image/png", "image/jpg"]"#)
+        .env("NATTER_UPLOADS__REDRAW_WAIT_SECONDS", "0")
+        .env("NATTER_UPLOADS__USER_BYTES", "4095")
         .env("NATTER_UPLOADS__KEEP_UNATTACHED_SECONDS", "24h")
         .env("NATTER_UPLOADS__LINK_SECRET", "short")
         .env("NATTER_LOG__KEEP_DAYS", "-1")
@@ -62,6 +64,8 @@ async fn every_fault_is_reported_at_once_by_key_with_what_is_allowed() {
         "uploads.dir (NATTER_UPLOADS__DIR): must be a folder, or s3://BUCKET/PREFIX",
         "uploads.max_bytes (NATTER_UPLOADS__MAX_BYTES): must be a whole number from 1024 to 5368709120",
         "uploads.types (NATTER_UPLOADS__TYPES): has \"image/jpg\", which no content is ever found to be; what can be found: image/avif, image/bmp, image/gif, ",
+        "uploads.redraw_wait_seconds (NATTER_UPLOADS__REDRAW_WAIT_SECONDS): must be a whole number from 1 to 3600",
+        "uploads.user_bytes (NATTER_UPLOADS__USER_BYTES): must be a whole number from 4096 to 9007199254740991",
         "uploads.keep_unattached_seconds (NATTER_UPLOADS__KEEP_UNATTACHED_SECONDS): must be a whole number from 1 to 31536000",
         "uploads.link_secret (NATTER_UPLOADS__LINK_SECRET): must have 32 bytes or more",
         "logging.filter (RUST_LOG): must be off, error, warn",
