@@ -22,7 +22,7 @@ pub enum Fault {
     #[error("the image can't be read")]
     Undecodable,
     /// It is an image that would take too much memory.
-    #[error("the image is too large: at most {side} pixels a side, and {pixels} in all frames")]
+    #[error("the image is too large: at most {side} pixels a side and {pixels} in all, four times as many in an animation")]
     TooManyPixels {
         /// Pixels.
         side: u32,
