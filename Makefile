@@ -1,4 +1,4 @@
-.PHONY: run test test-s3 soak fuzz lint audit bench bench-check
+.PHONY: run test test-s3 soak fuzz lint audit bench bench-postgres bench-check
 
 # The service on ws://127.0.0.1:3001/ws-online-status, built for speed, with SQLite in data/.
 run:
@@ -34,6 +34,10 @@ fuzz:
 # Natter beside the servers that one would take instead: docs/performance.md. make bench ARGS='--runs 1 --scenarios S1,S2'.
 bench:
 	bench/run.py $(ARGS)
+
+# Natter on PostgreSQL beside what one connection can store at all: two minutes.
+bench-postgres:
+	bench/postgres.py $(ARGS)
 
 # Instructions that each piece of work on a message takes, against benches/instructions.json: make bench-check ARGS=--accept.
 bench-check:

@@ -152,7 +152,12 @@ impl Table {
 
     fn uploads_refused(&self) -> IntCounterVec {
         let codes: Vec<&str> = ErrorCode::VARIANTS.iter().map(|code| code.as_str()).collect();
-        self.counters("natter_uploads_refused_total", "Uploads that were refused or failed, by code of the error.", "code", &codes)
+        self.counters(
+            "natter_uploads_refused_total",
+            "Uploads that were refused or failed, by code of the error.",
+            "code",
+            &codes,
+        )
     }
 
     fn redraw_duration(&self) -> Histogram {

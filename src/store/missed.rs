@@ -16,9 +16,11 @@ use crate::{
         resume::Missed,
     },
 };
-use entity::{EventKind, events};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement, Value};
-use std::collections::HashMap;
+use entity::{EventKind, MemberState, events};
+use sea_orm::{
+    ActiveEnum, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement, Value,
+};
+use std::{collections::HashMap, sync::LazyLock};
 
 /// Events that one query looks at, seen or not: what it may cost at most.
 const WINDOW: i64 = 10_000;
@@ -38,7 +40,7 @@ pub(super) async fn page(
     // The head first: whatever is up to there is committed, so what is read then has no hole.
     let Some(head) = edge(db, after, Edge::Last).await? else { return Ok(None) };
     let upto = Seq(head.0.min(after.0 + WINDOW));
-    let sql = format!("SELECT e.* {VISIBLE} ORDER BY e.seq LIMIT $6");
+    let sql = format!("SELECT e.* {} ORDER BY e.seq LIMIT $6", *VISIBLE);
     let statement = visible(db, &sql, caller, unlisted, after, upto, limit);
     let references = events::Entity::find().from_raw_sql(statement).all(db).await?;
     // The log may have been pruned since it was asked where it begins: its oldest go first, so what follows is still there where this is.
@@ -132,7 +134,7 @@ pub(super) async fn count(
     upto: Seq,
     limit: u64,
 ) -> Result<u64, StoreError> {
-    let sql = format!("SELECT count(*) AS visible FROM (SELECT e.seq {VISIBLE} LIMIT $6) AS counted");
+    let sql = format!("SELECT count(*) AS visible FROM (SELECT e.seq {} LIMIT $6) AS counted", *VISIBLE);
     let row = db.query_one_raw(visible(db, &sql, caller, unlisted, after, upto, limit)).await?;
     let count: i64 = row.ok_or_else(|| DbErr::RecordNotFound("no count".to_owned()))?.try_get("", "visible")?;
     Ok(count.unsigned_abs())
@@ -140,14 +142,20 @@ pub(super) async fn count(
 
 /// The events between two places of the log that a user may see: the rows of `access::policy` for reading, as a condition. The
 /// parameters are what [`visible`] gives. Not `NOT EXISTS`: PostgreSQL would read all members of all conversations for it.
-const VISIBLE: &str = "FROM events e LEFT JOIN members m \
-    ON m.kind = e.conversation_kind AND m.conversation_id = e.conversation_id AND m.user_id = $3 \
-    WHERE e.seq > $1 AND e.seq <= $2 AND ( \
-        (m.role IS NOT NULL AND m.state <> 3) \
-        OR (e.kind = 4 AND e.user_id = $3) \
-        OR ($4 = 1 AND e.conversation_kind = 2 AND (m.role IS NULL OR m.state <> 3)) \
-        OR ($5 = 1 AND m.user_id IS NULL AND (SELECT 1 FROM members x \
-            WHERE x.kind = e.conversation_kind AND x.conversation_id = e.conversation_id LIMIT 1) IS NULL))";
+static VISIBLE: LazyLock<String> = LazyLock::new(|| {
+    let banned = MemberState::Banned.to_value();
+    let (about_a_member, support) = (EventKind::Member.to_value(), ConversationKind::Support.to_value());
+    format!(
+        "FROM events e LEFT JOIN members m \
+            ON m.kind = e.conversation_kind AND m.conversation_id = e.conversation_id AND m.user_id = $3 \
+        WHERE e.seq > $1 AND e.seq <= $2 AND ( \
+            (m.role IS NOT NULL AND m.state <> {banned}) \
+            OR (e.kind = {about_a_member} AND e.user_id = $3) \
+            OR ($4 = 1 AND e.conversation_kind = {support} AND (m.role IS NULL OR m.state <> {banned})) \
+            OR ($5 = 1 AND m.user_id IS NULL AND (SELECT 1 FROM members x \
+                WHERE x.kind = e.conversation_kind AND x.conversation_id = e.conversation_id LIMIT 1) IS NULL))"
+    )
+});
 
 fn visible(
     db: &impl ConnectionTrait,
