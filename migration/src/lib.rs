@@ -12,7 +12,19 @@ mod m20261123_000010_uploads_due;
 mod message_table;
 
 pub use sea_orm_migration::{Migration, MigrationStatus, MigratorTrait};
-use sea_orm_migration::{MigrationTrait, async_trait};
+use sea_orm_migration::{
+    MigrationTrait, SchemaManager, async_trait,
+    sea_orm::{DatabaseConnection, DbErr},
+};
+
+/// Whether an application's tables, if there are some, have the columns that Natter needs. It changes nothing.
+///
+/// # Errors
+/// All that they lack, or what the database said instead.
+pub async fn must_be_complete(db: &DatabaseConnection) -> Result<(), DbErr> {
+    let tables = [m20261122_000001_messages::TABLE, m20261122_000002_support_messages::TABLE];
+    message_table::must_be_complete(&tables, &SchemaManager::new(db)).await
+}
 
 /// Applies the migrations in the order in which they were released.
 #[derive(Clone, Copy, Debug)]

@@ -1,12 +1,10 @@
 //! Chat messages.
 
-use crate::{
-    m20261122_000002_support_messages::TABLE as SUPPORT,
-    message_table::{MessageTable, must_be_complete},
-};
+use crate::message_table::{MessageTable, must_be_complete};
 use sea_orm_migration::prelude::*;
 
-const TABLE: MessageTable = MessageTable { name: "messages", conversation: "chat_id", nullable_ids: &["selected_chat_id"] };
+pub(crate) const TABLE: MessageTable =
+    MessageTable { name: "messages", conversation: "chat_id", nullable_ids: &["selected_chat_id"] };
 
 /// Creates or takes over the table.
 #[derive(DeriveMigrationName)]
@@ -15,8 +13,7 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // The other table is looked at, too, before anything is changed: all that is missing is told at once.
-        must_be_complete(&[TABLE, SUPPORT], manager).await?;
+        must_be_complete(&[TABLE], manager).await?;
         TABLE.up(manager).await
     }
 

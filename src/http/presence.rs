@@ -14,7 +14,7 @@ use actix_web::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// Users that may be asked for at once, as with `WATCH_PRESENCE`.
+/// Users that may be asked for at once.
 const MAX_USERS: usize = 200;
 
 #[derive(Deserialize)]

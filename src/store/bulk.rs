@@ -3,7 +3,7 @@
 
 use super::{
     StoreError,
-    batch::{BUCKETS, bucketed},
+    batch::{BUCKETS, bucketed, smallest},
     table::{MessageTable, Stored},
 };
 use entity::{EventKind, events};
@@ -30,19 +30,42 @@ impl<T: MessageTable> Insertion<T> {
 
     /// Inserts these messages, whose ids are reserved and ascend, and the event that brings each.
     pub(super) async fn insert(&self, tx: &impl ConnectionTrait, messages: &[&Stored]) -> Result<(), StoreError> {
-        let backend = tx.get_database_backend();
+        match tx.get_database_backend() {
+            DbBackend::Postgres => self.insert_filled_up(tx, messages).await,
+            _ => self.insert_in_pieces(tx, messages).await,
+        }
+    }
+
+    /// SQLite: pieces of exactly as many rows as there are statements for.
+    async fn insert_in_pieces(&self, tx: &impl ConnectionTrait, messages: &[&Stored]) -> Result<(), StoreError> {
         for piece in bucketed(messages) {
-            let values = self.values(backend, piece)?;
-            let texts = if backend == DbBackend::Postgres { &self.postgres } else { &self.sqlite };
-            let text = BUCKETS.iter().zip(texts).find_map(|(rows, text)| (*rows == piece.len()).then_some(text));
-            let text = text.ok_or_else(|| DbErr::Custom("no statement has so many rows".to_owned()))?;
-            tx.execute_raw(Statement::from_sql_and_values(backend, text, values)).await?;
+            let mut values = self.values(piece, piece.len())?;
+            if let ([first, ..], Some(last)) = (piece, piece.last()) {
+                let at = first.message.created_at;
+                let same = piece.iter().all(|stored| stored.message.created_at == at).then_some(at.unix_ms());
+                values.extend([same.into(), first.message.id.into(), last.message.id.into()]);
+            }
+            execute(tx, &self.sqlite, piece.len(), values).await?;
         }
         Ok(())
     }
 
-    fn values(&self, backend: DbBackend, piece: &[&Stored]) -> Result<Vec<Value>, DbErr> {
-        let mut values = Vec::with_capacity(piece.len() * self.columns.len() + 2);
+    /// PostgreSQL, where each trip counts: one statement, the next larger one, filled up with rows of nulls behind the limit.
+    async fn insert_filled_up(&self, tx: &impl ConnectionTrait, messages: &[&Stored]) -> Result<(), StoreError> {
+        for piece in messages.chunks(BUCKETS[0]) {
+            let Some(rows) = smallest(piece.len()) else { continue };
+            let mut values = self.values(piece, rows)?;
+            let nulls: Vec<Value> = values.iter().take(self.columns.len()).map(Value::as_null).collect();
+            values.extend(nulls.iter().cycle().take((rows - piece.len()) * nulls.len()).cloned());
+            values.push(i64::try_from(piece.len()).unwrap_or(i64::MAX).into());
+            execute(tx, &self.postgres, rows, values).await?;
+        }
+        Ok(())
+    }
+
+    /// What these messages set, row by row, with room for so many rows and what else a statement asks for.
+    fn values(&self, piece: &[&Stored], rows: usize) -> Result<Vec<Value>, DbErr> {
+        let mut values = Vec::with_capacity(rows * self.columns.len() + 3);
         for stored in piece {
             let mut row = T::row(stored);
             for column in &self.columns {
@@ -50,37 +73,45 @@ impl<T: MessageTable> Insertion<T> {
                 values.push(value.ok_or_else(|| DbErr::AttrNotSet(column.as_str().to_owned()))?);
             }
         }
-        if let (DbBackend::Sqlite, [first, ..], Some(last)) = (backend, piece, piece.last()) {
-            let at = first.message.created_at;
-            let same = piece.iter().all(|stored| stored.message.created_at == at).then_some(at.unix_ms());
-            values.extend([same.into(), first.message.id.into(), last.message.id.into()]);
-        }
         Ok(values)
     }
+}
+
+/// Executes the statement for so many rows.
+async fn execute(tx: &impl ConnectionTrait, texts: &[String], rows: usize, values: Vec<Value>) -> Result<(), StoreError> {
+    let text = BUCKETS.iter().zip(texts).find_map(|(bucket, text)| (*bucket == rows).then_some(text));
+    let text = text.ok_or_else(|| DbErr::Custom("no statement has so many rows".to_owned()))?;
+    tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), text, values)).await?;
+    Ok(())
 }
 
 /// Two statements in one text, which is one trip to the thread of the connection. The events are made from the rows, found by their ids,
 /// which are without a gap: to bind the same values again would cost three times as much.
 fn sqlite<T: MessageTable>(columns: &[T::Column], rows: usize) -> String {
-    let messages = insertion::<T>(columns, rows, |_| "?".to_owned());
+    let (into, values) = (into::<T>(columns), table_of(columns.len(), rows, |_| "?".to_owned()));
     // The time that all of them have, or each its own.
     let at = "coalesce(?, CAST(round(unixepoch(created_at, 'subsec') * 1000) AS INTEGER))";
-    format!("{messages}; {} FROM {} WHERE id BETWEEN ? AND ?", events_of::<T>(at), T::default().table_name())
+    format!("{into} {values}; {} FROM {} WHERE id BETWEEN ? AND ?", events_of::<T>(at), T::default().table_name())
 }
 
-/// One statement, which is one trip to the server.
+/// One statement, which is one trip to the server. Its last parameter is how many of the rows are some.
 fn postgres<T: MessageTable>(columns: &[T::Column], rows: usize) -> String {
-    let messages = insertion::<T>(columns, rows, |number| format!("${number}"));
-    let at = "(extract(epoch FROM created_at) * 1000)::bigint";
-    let conversation = T::CONVERSATION.as_str();
-    format!("WITH posted AS ({messages} RETURNING id, seq, {conversation}, created_at) {} FROM posted", events_of::<T>(at))
+    let (into, values) = (into::<T>(columns), table_of(columns.len(), rows, |number| format!("${number}")));
+    let (count, conversation) = (columns.len() * rows + 1, T::CONVERSATION.as_str());
+    let events = events_of::<T>("(extract(epoch FROM created_at) * 1000)::bigint");
+    let fresh = format!("{into} SELECT * FROM ({values}) AS fresh LIMIT ${count}");
+    format!("WITH posted AS ({fresh} RETURNING id, seq, {conversation}, created_at) {events} FROM posted")
 }
 
-fn insertion<T: MessageTable>(columns: &[T::Column], rows: usize, parameter: impl Fn(usize) -> String) -> String {
+fn into<T: MessageTable>(columns: &[T::Column]) -> String {
     let names: Vec<&str> = columns.iter().map(IdenStatic::as_str).collect();
-    let row = |row| (1..=names.len()).map(|place| parameter(row * names.len() + place)).collect::<Vec<_>>().join(", ");
+    format!("INSERT INTO {} ({})", T::default().table_name(), names.join(", "))
+}
+
+fn table_of(columns: usize, rows: usize, parameter: impl Fn(usize) -> String) -> String {
+    let row = |row| (1..=columns).map(|place| parameter(row * columns + place)).collect::<Vec<_>>().join(", ");
     let rows: Vec<String> = (0..rows).map(|number| format!("({})", row(number))).collect();
-    format!("INSERT INTO {} ({}) VALUES {}", T::default().table_name(), names.join(", "), rows.join(", "))
+    format!("VALUES {}", rows.join(", "))
 }
 
 /// The events that bring messages, made from their rows; `at` is the row's time in milliseconds.

@@ -1,8 +1,13 @@
 //! Opening the database: one connection that writes, a pool that reads, the schema brought up to date.
 
 use super::{
-    DatabaseUrl, Head, Lane, OpenError, Reader, Retention, StoreError, Writer, lane::Access, lock::FileLock, log, members,
-    memberships::Memberships, migrate::migrate_up, writer::QueueBounds,
+    DatabaseUrl, Head, Lane, OpenError, Reader, Retention, StoreError, Writer,
+    lane::Access,
+    lock::FileLock,
+    log, members,
+    memberships::Memberships,
+    migrate::{migrate_up, must_be_complete},
+    writer::QueueBounds,
 };
 use crate::{access::Unlisted, clock::Clock, limits::Limiter, protocol::Timestamp};
 use sea_orm::{
@@ -56,6 +61,7 @@ impl Store {
     /// Where it can't be reached, is served by another process, or can't be migrated.
     pub async fn open(url: &DatabaseUrl, readers: u32) -> Result<Self, OpenError> {
         let lock = lock(url)?;
+        must_be_complete(url).await?;
         let migrating = connect_writer(url).await?;
         migrate_up(&migrating).await.map_err(OpenError::Migration)?;
         let head = log::head(&migrating).await.map_err(OpenError::Migration)?;

@@ -31,6 +31,7 @@ pub struct Step {
 /// Where the database can't be reached, is being served, or a step fails.
 pub async fn migrate(url: &DatabaseUrl, direction: Direction) -> Result<Vec<Step>, OpenError> {
     let _lock = lock_unserved(url)?;
+    must_be_complete(url).await?;
     let db = connect_writer(url).await?;
     let result = match direction {
         Direction::Up => migrate_up(&db).await,
@@ -57,6 +58,19 @@ pub async fn status(url: &DatabaseUrl) -> Result<Vec<Step>, OpenError> {
     }
     let db = connect_reader(url).await?;
     steps(&db).await.map_err(OpenError::Migration)
+}
+
+/// Looks at the tables that are there before anything is written: a database that is refused stays as it was.
+pub(super) async fn must_be_complete(url: &DatabaseUrl) -> Result<(), OpenError> {
+    if let DatabaseUrl::Sqlite { path, .. } = url
+        && path.metadata().map_or(true, |file| file.len() == 0)
+    {
+        return Ok(());
+    }
+    let db = connect_reader(url).await?;
+    let complete = migration::must_be_complete(&db).await;
+    complete.map_err(|error| OpenError::Migration(error.into()))?;
+    db.close().await.map_err(|error| OpenError::Migration(error.into()))
 }
 
 /// Applies what is missing.

@@ -289,6 +289,9 @@ async fn a_table_of_another_shape_is_not_taken_over(#[values(Backend::Sqlite, Ba
     ] {
         assert!(log.contains(part), "{part:?} is missing:\n{log}");
     }
+    // What is refused stays as it was.
+    let db = database.connect().await;
+    db.execute_unprepared("SELECT count(*) FROM seaql_migrations").await.expect_err("a table of ours");
 }
 
 #[tokio::test]

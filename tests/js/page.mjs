@@ -1,6 +1,6 @@
 // Uses the built-in page as a person would: node page.mjs http://127.0.0.1:PORT/ [SCREENSHOT.png]
 //
-// User 7 connects, sends a message of each kind with files, sees both come back, sees itself among those who are connected, is told why
+// User 7 connects, sends a message of each kind with files, sees both come back and one of them in the history, sees itself among those who are connected, is told why
 // a frame is refused, and sends a picture in both dialects, which is shown and can be fetched. Fails where any of it does not happen, or the browser complains (a violated policy does, too).
 
 import { inChromium } from "./chromium.mjs";
@@ -19,6 +19,10 @@ async function converse(page) {
   await sendAndSee(page, { kind: "support", type: "SUPPORT_MESSAGE", fields: { support_chat_id: "14", content, ...files } });
 
   await page.getByRole("list", { name: "Connected users" }).getByText("user 7", { exact: true }).waitFor();
+
+  await page.getByRole("button", { name: "Clear" }).click();
+  await page.getByRole("button", { name: "Show history" }).click();
+  await page.locator("#frames li.in code", { hasText: '"support_chat_id":14' }).waitFor();
 
   await page.getByLabel("sender_id", { exact: true }).fill("8");
   await page.getByLabel("content", { exact: true }).fill("not mine");
