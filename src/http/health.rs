@@ -25,6 +25,10 @@ pub(super) async fn readyz(site: Data<Site>) -> HttpResponse {
         Ok(Err(StoreError::TakesNoWrites)) => {
             plain(StatusCode::SERVICE_UNAVAILABLE, "the database takes no writes: every change is refused\n")
         }
+        Ok(Err(error @ StoreError::FileGone(_))) => {
+            log::error!(cause = "not_ready"; "not ready: {error}");
+            plain(StatusCode::SERVICE_UNAVAILABLE, "the database's file was removed or replaced\n")
+        }
         Ok(Err(error)) => {
             log::warn!(cause = "not_ready"; "not ready: {error}");
             plain(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n")

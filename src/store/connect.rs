@@ -51,7 +51,7 @@ pub struct Store {
     /// Whether the lane waits for the database.
     is_held_up: Arc<AtomicBool>,
     /// On SQLite: nobody else may serve this file while we do.
-    _lock: Option<FileLock>,
+    lock: Option<FileLock>,
 }
 
 impl Store {
@@ -68,7 +68,7 @@ impl Store {
         let turns = Arc::new(Semaphore::new(readers.saturating_sub(1).max(1) as usize));
         let readers = connect(url, options(url, readers)).await?;
         migrating.close().await.map_err(|error| OpenError::Migration(error.into()))?;
-        Ok(Self { writing: writing(url), readers, turns, head, is_held_up: Arc::default(), _lock: lock })
+        Ok(Self { writing: writing(url), readers, turns, head, is_held_up: Arc::default(), lock })
     }
 
     /// Where the log stood when the database was opened.
@@ -122,6 +122,7 @@ impl Store {
     /// What it said instead.
     pub async fn check(&self) -> Result<(), StoreError> {
         self.readers.execute_unprepared("SELECT 1").await?;
+        self.lock.as_ref().map_or(Ok(()), FileLock::must_be_there)?;
         if self.is_held_up.load(Ordering::Relaxed) { Err(StoreError::TakesNoWrites) } else { Ok(()) }
     }
 

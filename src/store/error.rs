@@ -51,6 +51,9 @@ pub enum StoreError {
     /// It answers, but the last batch did not get through, and nothing was written since: its disk is full, say, or a table is locked.
     #[error("the database takes no writes")]
     TakesNoWrites,
+    /// A SQLite file was removed, or another one put in its place.
+    #[error("{0} was removed or replaced while it was served: what is written from now on is lost when the server stops")]
+    FileGone(String),
     /// The ids that a client can read are used up.
     #[error("{table} has no id left: the last one is {last}")]
     NoIdLeft {
@@ -134,7 +137,12 @@ impl StoreError {
             Self::Database(error) => {
                 matches!(sqlx(error), Some(SqlxError::Database(said)) if said.code().as_deref() == Some(NOTADB))
             }
-            Self::TimedOut | Self::TakesNoWrites | Self::NoIdLeft { .. } | Self::Panicked | Self::NotLoaded => false,
+            Self::TimedOut
+            | Self::TakesNoWrites
+            | Self::FileGone(_)
+            | Self::NoIdLeft { .. }
+            | Self::Panicked
+            | Self::NotLoaded => false,
         }
     }
 
@@ -145,7 +153,7 @@ impl StoreError {
             | Self::NotLoaded
             | Self::NoIdLeft { .. }
             | Self::Database(DbErr::Type(_) | DbErr::TryIntoErr { .. }) => true,
-            Self::TimedOut | Self::TakesNoWrites => false,
+            Self::TimedOut | Self::TakesNoWrites | Self::FileGone(_) => false,
             Self::Database(error) => sqlx(error).is_some_and(is_a_rows_fault),
         }
     }

@@ -1,9 +1,9 @@
 //! One server a SQLite file: a lock beside it, which the system lets go of when the process ends, however it ends.
 
-use super::OpenError;
+use super::{OpenError, StoreError};
 use std::{
     fs::{File, TryLockError},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -12,7 +12,13 @@ const ONLY_OURS: u32 = 0o600;
 
 /// Held as long as the store is open.
 #[derive(Debug)]
-pub(super) struct FileLock(#[expect(dead_code, reason = "the open file is the lock")] File);
+pub(super) struct FileLock {
+    #[expect(dead_code, reason = "the open file is the lock")]
+    lock: File,
+    /// The database's file, and which it was.
+    path: PathBuf,
+    inode: u64,
+}
 
 impl FileLock {
     /// Takes the lock of the database at `path`, whose folder is made where it is missing.
@@ -23,14 +29,23 @@ impl FileLock {
         }
         // One file has one lock, under whatever name it is reached; only a file that is there has one name.
         let mine = || File::options().mode(ONLY_OURS).clone();
-        mine().create(true).append(true).open(path).map_err(|source| failed(path, source))?;
+        let inode = mine().create(true).append(true).open(path).and_then(|file| Ok(file.metadata()?.ino()));
+        let inode = inode.map_err(|source| failed(path, source))?;
         let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let lock_path = &beside(path);
         let file = mine().create(true).truncate(false).write(true).open(lock_path).map_err(|source| failed(lock_path, source))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
+            Ok(()) => Ok(Self { lock: file, path: path.clone(), inode }),
             Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.display().to_string())),
             Err(TryLockError::Error(source)) => Err(failed(lock_path, source)),
+        }
+    }
+
+    /// Whether the file that was locked is still found under its name: what is written to one that was removed is gone with the process.
+    pub(super) fn must_be_there(&self) -> Result<(), StoreError> {
+        match self.path.metadata() {
+            Ok(file) if file.ino() == self.inode => Ok(()),
+            Ok(_) | Err(_) => Err(StoreError::FileGone(self.path.display().to_string())),
         }
     }
 

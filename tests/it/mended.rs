@@ -94,6 +94,15 @@ async fn a_locked_table_is_told_by_readyz_and_leaves_no_connection_behind() {
 }
 
 #[tokio::test]
+async fn a_database_file_that_is_removed_under_the_server_is_told_by_readyz() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let server = Server::start(&database).await;
+    assert_eq!(server.get("/readyz").await.0, 200);
+    std::fs::remove_file(database.folder.path().join("natter.db")).expect("the file is removed");
+    assert_eq!(server.get("/readyz").await, (503, "the database's file was removed or replaced\n".to_owned()));
+}
+
+#[tokio::test]
 async fn after_an_outage_on_sqlite_a_stop_in_good_order_leaves_one_file() {
     let database = TestDatabase::new(Backend::Sqlite).await;
     let mut server = Server::start(&database).await;
