@@ -45,7 +45,8 @@ impl<T: MessageTable> Insertion<T> {
                 let same = piece.iter().all(|stored| stored.message.created_at == at).then_some(at.unix_ms());
                 values.extend([same.into(), first.message.id.into(), last.message.id.into()]);
             }
-            execute(tx, &self.sqlite, piece.len(), values).await?;
+            // Both statements count.
+            execute(tx, &self.sqlite, piece.len(), values, 2 * piece.len()).await?;
         }
         Ok(())
     }
@@ -58,7 +59,7 @@ impl<T: MessageTable> Insertion<T> {
             let nulls: Vec<Value> = values.iter().take(self.columns.len()).map(Value::as_null).collect();
             values.extend(nulls.iter().cycle().take((rows - piece.len()) * nulls.len()).cloned());
             values.push(i64::try_from(piece.len()).unwrap_or(i64::MAX).into());
-            execute(tx, &self.postgres, rows, values).await?;
+            execute(tx, &self.postgres, rows, values, piece.len()).await?;
         }
         Ok(())
     }
@@ -77,12 +78,18 @@ impl<T: MessageTable> Insertion<T> {
     }
 }
 
-/// Executes the statement for so many rows.
-async fn execute(tx: &impl ConnectionTrait, texts: &[String], rows: usize, values: Vec<Value>) -> Result<(), StoreError> {
+/// Executes the statement for so many rows, which must insert what is expected: an application's trigger may skip a row.
+async fn execute(
+    tx: &impl ConnectionTrait,
+    texts: &[String],
+    rows: usize,
+    values: Vec<Value>,
+    expected: usize,
+) -> Result<(), StoreError> {
     let text = BUCKETS.iter().zip(texts).find_map(|(bucket, text)| (*bucket == rows).then_some(text));
     let text = text.ok_or_else(|| DbErr::Custom("no statement has so many rows".to_owned()))?;
-    tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), text, values)).await?;
-    Ok(())
+    let done = tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), text, values)).await?;
+    if done.rows_affected() == expected as u64 { Ok(()) } else { Err(StoreError::Skipped) }
 }
 
 /// Two statements in one text, which is one trip to the thread of the connection. The events are made from the rows, found by their ids,

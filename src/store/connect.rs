@@ -223,6 +223,11 @@ fn options(url: &DatabaseUrl, connections: u32) -> ConnectOptions {
                 .pragma("secure_delete", "ON")
                 .statement_cache_capacity(STATEMENT_CACHE)
         })
+        // A full disk, or a trigger that rolls back, ends SQLite's transaction and not the driver's: what came next would be a savepoint
+        // in nothing, and never be committed.
+        .map_sqlx_sqlite_pool_opts(|pool| {
+            pool.before_acquire(|connection, _| Box::pin(std::future::ready(Ok(!connection.is_in_transaction()))))
+        })
         .map_sqlx_postgres_opts(|postgres| postgres.application_name("natter").statement_cache_capacity(STATEMENT_CACHE))
         .map_sqlx_postgres_pool_opts(|pool| pool.after_connect(|connection, _| Box::pin(set_up(connection))));
     options

@@ -62,6 +62,9 @@ pub enum StoreError {
         /// Its highest id, written by the application.
         last: i64,
     },
+    /// A trigger or rule of the application kept a row from being inserted.
+    #[error("the database left a row out: a trigger or rule of the application skips it")]
+    Skipped,
     /// Our own code failed; the panic's message stands in the log.
     #[error("a panic")]
     Panicked,
@@ -140,6 +143,7 @@ impl StoreError {
             Self::TimedOut
             | Self::TakesNoWrites
             | Self::FileGone(_)
+            | Self::Skipped
             | Self::NoIdLeft { .. }
             | Self::Panicked
             | Self::NotLoaded => false,
@@ -151,6 +155,7 @@ impl StoreError {
         match self {
             Self::Panicked
             | Self::NotLoaded
+            | Self::Skipped
             | Self::NoIdLeft { .. }
             | Self::Database(DbErr::Type(_) | DbErr::TryIntoErr { .. }) => true,
             Self::TimedOut | Self::TakesNoWrites | Self::FileGone(_) => false,

@@ -62,15 +62,17 @@ impl UploadList {
         Ok(locked.len())
     }
 
-    /// Some of the uploads whose files are to be taken away.
+    /// Some of the uploads whose files are to be taken away, by id, those after `after`.
     ///
     /// # Errors
     /// Where the database does not answer.
-    pub async fn gone(&self) -> Result<Vec<Uuid>, StoreError> {
+    pub async fn gone(&self, after: Uuid) -> Result<Vec<Uuid>, StoreError> {
         let gone = uploads::Entity::find()
             .select_only()
             .column(uploads::Column::Id)
             .filter(uploads::Column::State.eq(UploadState::Gone))
+            .filter(uploads::Column::Id.gt(after))
+            .order_by_asc(uploads::Column::Id)
             .limit(STEP as u64)
             .into_tuple();
         within(patience::of_lane(&self.db), gone.all(&self.db)).await

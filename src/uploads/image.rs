@@ -160,7 +160,8 @@ pub(super) fn too_large(rules: &Rules) -> Fault {
 fn fault(error: ImageError, rules: &Rules) -> Fault {
     match error {
         ImageError::Limits(_) => too_large(rules),
-        ImageError::IoError(error) if error.kind() == std::io::ErrorKind::StorageFull => error.into(),
+        // What the system said is not the image's fault.
+        ImageError::IoError(error) if error.raw_os_error().is_some() => error.into(),
         ImageError::Decoding(_)
         | ImageError::Encoding(_)
         | ImageError::Parameter(_)

@@ -7,6 +7,7 @@ use tokio::{
     sync::Notify,
     time::{interval, sleep},
 };
+use uuid::Uuid;
 
 /// How often it looks by itself, if files that no message has stay longer than that.
 const INTERVAL: Duration = Duration::from_mins(1);
@@ -74,23 +75,20 @@ impl Sweeper {
 
     /// The row goes last: where anything fails in between, it is found again.
     async fn take_away(&self) -> Result<(), Fault> {
+        let (mut last, mut failed) = (Uuid::nil(), None);
         loop {
-            let ids = self.list.gone().await?;
-            if ids.is_empty() {
-                return Ok(());
-            }
-            let (mut taken, mut failed) = (Vec::new(), None);
+            let ids = self.list.gone(last).await?;
+            let Some(end) = ids.last() else { return failed.map_or(Ok(()), Err) };
+            last = *end;
+            let mut taken = Vec::new();
             for id in ids {
                 match self.storage.delete(id).await {
                     Ok(()) => taken.push(id),
                     Err(fault) => failed = Some(fault),
                 }
             }
+            // Files that can't be taken away leave no others behind.
             self.list.forget(&taken).await?;
-            // One file that can't be taken away leaves no others behind.
-            if let Some(fault) = failed {
-                return Err(fault);
-            }
         }
     }
 

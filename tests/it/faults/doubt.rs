@@ -46,14 +46,38 @@ async fn a_commit_without_an_answer_is_looked_up_and_then_told(
     assert_eq!(figures.stored, 2);
 }
 
+/// What an application's database does with a content that it does not want.
+#[derive(Clone, Copy, Debug)]
+enum Poison {
+    /// The statement fails.
+    Fails,
+    /// So does the transaction, whatever the driver thinks.
+    RollsBack,
+    /// The row is left out, and nobody is told.
+    IsSkipped,
+}
+
 /// Makes the database refuse one content.
-async fn refuse_poison(database: &TestDatabase, kind: Kind) {
+async fn refuse_poison(database: &TestDatabase, kind: Kind, content: &str, poison: Poison) {
     let table = kind.table();
-    let sql = match database.backend {
-        Backend::Postgres => format!("ALTER TABLE {table} ADD CONSTRAINT no_poison CHECK (content <> 'poison')"),
-        Backend::Sqlite => format!(
-            "CREATE TRIGGER no_poison BEFORE INSERT ON {table} WHEN NEW.content = 'poison' BEGIN SELECT RAISE(ABORT, 'poison'); END"
+    let sql = match (database.backend, poison) {
+        (Backend::Postgres, Poison::Fails | Poison::RollsBack) => {
+            format!("ALTER TABLE {table} ADD CONSTRAINT no_{content} CHECK (content <> '{content}')")
+        }
+        (Backend::Postgres, Poison::IsSkipped) => format!(
+            "CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+            CREATE TRIGGER no_{content} BEFORE INSERT ON {table} FOR EACH ROW WHEN (NEW.content = '{content}') EXECUTE FUNCTION skip()"
         ),
+        (Backend::Sqlite, poison) => {
+            let raise = match poison {
+                Poison::Fails => "ABORT, 'poison'",
+                Poison::RollsBack => "ROLLBACK, 'poison'",
+                Poison::IsSkipped => "IGNORE",
+            };
+            format!(
+                "CREATE TRIGGER no_{content} BEFORE INSERT ON {table} WHEN NEW.content = '{content}' BEGIN SELECT RAISE({raise}); END"
+            )
+        }
     };
     let db = database.connect().await;
     db.execute_unprepared(&sql).await.expect("a constraint");
@@ -65,12 +89,13 @@ async fn refuse_poison(database: &TestDatabase, kind: Kind) {
 async fn a_row_that_spoils_its_batch_costs_only_its_own_sender(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
     #[values(Kind::Chat, Kind::Support)] kind: Kind,
+    #[values(Poison::Fails, Poison::RollsBack, Poison::IsSkipped)] poison: Poison,
 ) {
     const BATCH: usize = 20;
     const POISON: usize = 7;
     let database = TestDatabase::new(backend).await;
     let server = Server::start(&database).await;
-    refuse_poison(&database, kind).await;
+    refuse_poison(&database, kind, "poison", poison).await;
     let (mut poisoner, _) = Client::natter_v1(&server, 1).await;
     let (mut bystander, _) = Client::natter_v1(&server, 2).await;
     let frames = |user: i64, poison: Option<usize>| -> Vec<Value> {
@@ -169,4 +194,26 @@ async fn acks(client: &mut Client, count: usize) -> Vec<Value> {
         }
     }
     acks
+}
+
+/// After SQLite has ended a transaction by itself, the driver still counts it: what it begins then would never be committed.
+#[tokio::test]
+async fn what_is_acknowledged_after_a_trigger_rolled_back_is_stored() {
+    let (database, kind) = (TestDatabase::new(Backend::Sqlite).await, Kind::Chat);
+    let server = Server::start(&database).await;
+    refuse_poison(&database, kind, "poison", Poison::RollsBack).await;
+    refuse_poison(&database, kind, "venom", Poison::Fails).await;
+    let (mut client, _) = Client::natter_v1(&server, 1).await;
+    let mut acked = Vec::new();
+    for content in ["one", "poison", "two", "venom", "three", "poison", "venom", "four"] {
+        let mut frame = new_message(kind, 3, 1, content);
+        frame["client_id"] = json!(Uuid::new_v4());
+        let answer = client.request(frame).await;
+        match content {
+            "poison" | "venom" => assert_eq!(answer["payload"]["code"], "internal", "{content}: {answer}"),
+            _ => acked.push(Acked::of(&answer, kind, 1)),
+        }
+    }
+    let figures = check(&database, &acked, &[]).await;
+    assert_eq!(figures.stored, 4);
 }
