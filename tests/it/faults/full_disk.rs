@@ -2,8 +2,9 @@
 
 use super::{Place, ready};
 use crate::harness::{
-    Backend, Client, Crowd, PATIENCE, PostgresServer, Server, TestDatabase,
+    Backend, Client, Crowd, Kind, PATIENCE, PostgresServer, Server, TestDatabase,
     checker::{Figures, check},
+    new_message,
     server::Start,
     upload::picture,
 };
@@ -116,6 +117,30 @@ async fn a_full_disk_under_uploads_is_told_leaves_nothing_and_heals_without_a_re
     }
     let files = std::fs::read_dir(folder.path()).expect("the folder").count();
     assert_eq!((files, database.number("SELECT count(*) FROM uploads").await), (6, 4), "two texts, two pictures, two thumbnails");
+}
+
+/// The files have a disk of their own, where there is room.
+#[tokio::test]
+async fn uploads_whose_list_is_on_a_full_disk_are_refused_and_none_is_lost() {
+    if !is_root() {
+        return run_as_root("faults::full_disk::uploads_whose_list_is_on_a_full_disk_are_refused_and_none_is_lost");
+    }
+    let (database, folder) = (TestDatabase::new(Backend::Sqlite).await, tempfile::tempdir().expect("a temporary folder"));
+    let disk = SmallDisk::mounted_on(database.folder.path(), "8m");
+    let start = Start::on(&database).unlimited().env("NATTER_UPLOADS__DIR", folder.path().to_str().expect("text"));
+    let server = start.listening().await;
+    server.uploaded(1, "a.txt", b"before").await;
+    disk.fill();
+    for _ in 0..6 {
+        let (status, body) = server.upload(1, "a.txt", b"meanwhile").await;
+        assert_eq!((status, body["error"]["code"].as_str()), (503, Some("unavailable")), "{body}");
+    }
+    disk.free();
+    server.uploaded(1, "a.txt", b"after").await;
+    let (mut client, _) = Client::natter_v1(&server, 1).await;
+    assert_eq!(client.request(new_message(Kind::Chat, 1, 1, "x")).await["type"], "ACK");
+    server.uploaded(1, "a.txt", b"after a message").await;
+    assert_eq!(database.number("SELECT count(*) FROM uploads WHERE state = 2").await, 3);
 }
 
 /// The whole course, under a load of 200 messages a second.
