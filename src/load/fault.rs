@@ -126,7 +126,13 @@ fn advice_for_status(status: u16) -> String {
     match status {
         401 | 403 => "it wants to know who connects: give --token-secret or --token-file".to_owned(),
         404 => "there is no WebSocket at this path: Natter's is /ws-online-status".to_owned(),
-        503 => format!("it has server.max_connections, or twice limits.connections_per_address from here; {UNLIMITED}"),
+        429 => {
+            format!("limits.handshakes_per_second or limits.handshakes_burst is reached; {UNLIMITED}, or lower --connect-rate")
+        }
+        503 => format!(
+            "it has server.max_connections, or twice limits.connections_per_address from here, or it is starting or stopping; \
+             {UNLIMITED}"
+        ),
         _ => "is it a WebSocket's address?".to_owned(),
     }
 }

@@ -82,7 +82,8 @@ pub(super) async fn set_up(load: &Load, server: &Url, progress: &mut Progress) -
 }
 
 impl Backend<'_> {
-    /// Adds those who are missing. Who else is a member is not removed, for they may be real people: they end the run.
+    /// Adds those who are missing. Who else is a member, or is one in another way, is left alone, for they may be real people: they
+    /// end the run.
     async fn settle(&self, conversation: u32, mut wanted: BTreeSet<u64>) -> Result<(), String> {
         let mut after = String::new();
         loop {
@@ -96,9 +97,12 @@ impl Backend<'_> {
                         "user {user_id} is a member, and not of this run: use a database of its own for each size"
                     ));
                 }
-                if role == "member" && state == "active" {
-                    wanted.remove(user_id);
+                if role != "member" || state != "active" {
+                    return Err(format!(
+                        "user {user_id} is a member ({role}, {state}), and not one that a run adds: use a database of its own"
+                    ));
                 }
+                wanted.remove(user_id);
                 after = format!("&after={user_id}");
             }
             if !has_more {

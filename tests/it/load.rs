@@ -1,7 +1,7 @@
 //! `natter load`: what it tells of a server is true, and where it can't measure, it says what to change.
 
 use crate::harness::{
-    Backend, Kind, Server, TestDatabase,
+    Backend, Kind, Server, TestDatabase, WebServer,
     server::Start,
     tokens::{SECRET, jwt_server, token},
 };
@@ -154,6 +154,27 @@ async fn a_limit_that_is_in_the_way_is_named(#[case] setting: &str, #[case] argu
     let server = Server::start(&database).await;
     let log = refused(load(&database, &server.address, arguments)).await;
     assert!(log.contains(setting) && log.contains(advice), "{log}");
+}
+
+#[tokio::test]
+async fn too_many_handshakes_are_told_and_how_to_switch_limits_off() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let start = Start::on(&database).env("NATTER_LIMITS__HANDSHAKES_BURST", "3").env("NATTER_LIMITS__HANDSHAKES_PER_SECOND", "1");
+    let server = start.listening().await;
+    let log = refused(load(&database, &server.address, "--sessions 50")).await;
+    assert!(log.contains("429") && log.contains("limits.handshakes_per_second"), "{log}");
+    assert!(log.contains("NATTER_LIMITS__ENABLED=false"), "{log}");
+}
+
+/// The status is the same where there is no room, and where the server is not there yet or no more.
+#[tokio::test]
+async fn a_server_that_takes_nobody_is_told_with_all_its_reasons() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let answer = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let busy = WebServer::answering(answer.to_owned()).await;
+    let address = busy.url.trim_start_matches("http://").trim_end_matches("/keys");
+    let log = refused(load(&database, address, "--sessions 1")).await;
+    assert!(log.contains("503") && log.contains("server.max_connections") && log.contains("starting or stopping"), "{log}");
 }
 
 #[tokio::test]

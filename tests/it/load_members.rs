@@ -108,3 +108,22 @@ async fn members_that_cant_be_added_are_told() {
     let log = refused(load(&database, "127.0.0.1:1", &arguments(Kind::Chat, ""))).await;
     assert!(log.contains("Start the server first"), "{log}");
 }
+
+/// `--first-user` may meet real people, whose bans and roles are not the run's to lift.
+#[rstest]
+#[case("member", "banned")]
+#[case("member", "muted")]
+#[case("reader", "active")]
+#[case("owner", "active")]
+#[tokio::test]
+async fn whoever_is_not_a_plain_member_is_left_alone_and_ends_the_run(#[case] role: &str, #[case] state: &str) {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let server = closed(&database).await;
+    let member = serde_json::json!({ "role": role, "state": state });
+    assert_eq!(server.backend("PUT", "/api/v1/chats/2/members/2", Some(member)).await.0, 200);
+    let log = refused(load(&database, &server.address, &arguments(Kind::Chat, ""))).await;
+    assert!(log.contains(&format!("conversation 2: user 2 is a member ({role}, {state})")), "{log}");
+    let (_, members) = server.backend("GET", "/api/v1/chats/2/members", None).await;
+    let kept = &members["members"][0];
+    assert_eq!((&kept["role"], &kept["state"]), (&role.into(), &state.into()), "{members}");
+}
