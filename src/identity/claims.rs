@@ -107,12 +107,12 @@ impl Rules {
 
     /// RFC 7519: who is not in `aud` must refuse the token, also where one does not know what one is called.
     fn check_audience(&self, claims: &Object) -> Result<(), TokenFault> {
-        let is_ours = match (claims.get("aud"), &self.audience) {
-            (None, None) => true,
-            (Some(aud), Some(audience)) => texts(aud).any(|text| text == audience),
-            (Some(_), None) | (None, Some(_)) => false,
-        };
-        if is_ours { Ok(()) } else { Err(TokenFault::AnotherAudience) }
+        match (claims.get("aud"), &self.audience) {
+            (None, None) => Ok(()),
+            (Some(aud), Some(audience)) if texts(aud).any(|text| text == audience) => Ok(()),
+            (Some(_), None) => Err(TokenFault::UnsetAudience),
+            (Some(_) | None, Some(_)) => Err(TokenFault::AnotherAudience),
+        }
     }
 
     /// An id as a number, or in decimal digits: `sub` is a string by RFC 7519.
@@ -196,6 +196,17 @@ mod tests {
         for malformed in [json!(7), json!(true), json!({ "admin": true })] {
             assert_eq!(role(malformed), Err(TokenFault::BadClaim("role")));
         }
+    }
+
+    #[test]
+    fn an_audience_that_is_not_ours_is_told_from_one_that_is_not_set() {
+        let fault = |audience: Option<&str>| {
+            let rules = Rules { audience: audience.map(str::to_owned), ..rules("sub", "role") };
+            granted(&rules, &json!({ "exp": 2_000_000, "sub": 1, "aud": "app" })).map_err(|fault| fault.to_string())
+        };
+        assert_eq!(fault(Some("natter")), Err("the token's aud is not auth.audience".to_owned()));
+        assert_eq!(fault(None), Err("the token has an aud, and auth.audience is not set".to_owned()));
+        assert!(fault(Some("app")).is_ok());
     }
 
     proptest! {

@@ -42,6 +42,9 @@ pub enum TokenFault {
     /// `aud` does not have the one that is set.
     #[error("the token's aud is not auth.audience")]
     AnotherAudience,
+    /// It has an `aud`, and nobody said which one is ours.
+    #[error("the token has an aud, and auth.audience is not set")]
+    UnsetAudience,
     /// The claim that names the user is no id.
     #[error("the token's {0} must be a user id: an integer from 1 to {MAX_ID}")]
     NoUser(String),
@@ -69,6 +72,7 @@ impl From<TokenFault> for Refusal {
             | TokenFault::NotYet(_)
             | TokenFault::AnotherIssuer
             | TokenFault::AnotherAudience
+            | TokenFault::UnsetAudience
             | TokenFault::NoUser(_)
             | TokenFault::Revoked(_) => Self { field: Some("token"), ..Self::new(ErrorCode::Unauthorized, fault.to_string()) },
         }

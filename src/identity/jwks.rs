@@ -1,6 +1,6 @@
 //! The keys of a JWKS address: fetched by one task, kept, and fetched again when they are old or a token names one that is not there.
 
-use super::{Algorithm, Keys, TokenFault, Unverified};
+use super::{Keys, TokenFault, Unverified};
 use reqwest::{Client, Url, redirect};
 use std::time::Duration;
 use tokio::{
@@ -42,22 +42,22 @@ pub struct Jwks {
 }
 
 impl Jwks {
+    /// The keys as they were last fetched, if they ever were.
+    pub(super) fn known(&self) -> Option<Keys> {
+        self.fetched.borrow().clone()
+    }
+
     /// Keys among which is the one that the token means, if there is one. Where it is not known yet, this waits for a fetch, unless
     /// the last one was a moment ago.
     pub(super) async fn keys_for(&self, token: &Unverified<'_>) -> Result<Keys, TokenFault> {
-        // A list never has a key that everyone on it could sign with.
-        if token.algorithm == Algorithm::Hs256 {
-            return Err(TokenFault::UnknownKey(token.algorithm));
-        }
-        let known = self.fetched.borrow().clone();
-        if let Some(keys) = known.filter(|keys| keys.meant_by(token).is_some()) {
+        if let Some(keys) = self.known().filter(|keys| keys.meant_by(token).is_some()) {
             return Ok(keys);
         }
         let (done, answered) = oneshot::channel();
         self.ask.try_send(done).map_err(|_| TokenFault::NoKeys)?;
         // Dropped unanswered where the server stops.
         let _ = answered.await;
-        self.fetched.borrow().clone().ok_or(TokenFault::NoKeys)
+        self.known().ok_or(TokenFault::NoKeys)
     }
 }
 
@@ -167,7 +167,11 @@ impl Fetcher {
             }
             json.extend_from_slice(&chunk);
         }
-        let keys = Keys::from_jwks(&json)?;
+        let (keys, unfit) = Keys::from_jwks(&json)?;
+        if let Some(fault) = unfit.first() {
+            let noun = if unfit.len() == 1 { "key is" } else { "keys are" };
+            log::warn!("{} {noun} passed over that {} has; the first {fault}", unfit.len(), self.url);
+        }
         if keys.is_empty() { Err(FetchError::Empty) } else { Ok(keys) }
     }
 }

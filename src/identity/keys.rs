@@ -1,6 +1,6 @@
 //! The keys that tokens are checked with, each for one algorithm: a token never chooses how its own key is used.
 
-use super::{Unverified, algorithm::Algorithm};
+use super::{Unverified, algorithm::Algorithm, fitness};
 use jsonwebtoken::{
     DecodingKey, crypto,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse},
@@ -17,6 +17,9 @@ pub enum KeyFault {
     /// ES256 is on P-256 alone.
     #[error("must be on the curve P-256 where it is an EC key")]
     AnotherCurve,
+    /// RFC 7518 wants no less for RS256; with another, every signature would be refused.
+    #[error("must have from 2,048 to 8,192 bits where it is an RSA key")]
+    AnotherSize,
     /// It can't be read, or is of another kind.
     #[error("must be a public key in PEM: RSA, EC (P-256) or Ed25519")]
     Unreadable,
@@ -56,14 +59,13 @@ impl Key {
         let ec = || DecodingKey::from_ec_pem(pem).map(|key| (Algorithm::Es256, key));
         let ed = || DecodingKey::from_ed_pem(pem).map(|key| (Algorithm::EdDsa, key));
         match rsa.or_else(|_| ec()).or_else(|_| ed()) {
-            Ok((Algorithm::Es256, key)) if !is_on_p256(&key) => Err(KeyFault::AnotherCurve),
-            Ok((algorithm, material)) => Ok(Self { id: None, algorithm, material }),
+            Ok((algorithm, material)) => fitness::check(algorithm, &material).map(|()| Self { id: None, algorithm, material }),
             Err(_) => Err(KeyFault::Unreadable),
         }
     }
 
-    /// A key of a JWKS, if it is one that tokens are signed with, for the algorithm that it is declared for.
-    fn from_jwk(jwk: &Jwk) -> Option<Self> {
+    /// A key of a JWKS, if it is one that tokens are signed with, for the algorithm that it is declared for; or what it must be.
+    fn from_jwk(jwk: &Jwk) -> Option<Result<Self, KeyFault>> {
         let algorithm = match (&jwk.algorithm, jwk.common.key_algorithm) {
             (AlgorithmParameters::RSA(_), None | Some(KeyAlgorithm::RS256)) => Algorithm::Rs256,
             (AlgorithmParameters::EllipticCurve(key), None | Some(KeyAlgorithm::ES256)) if key.curve == EllipticCurve::P256 => {
@@ -79,7 +81,8 @@ impl Key {
         let operations = jwk.common.key_operations.as_ref();
         let verifies = operations.is_none_or(|operations| operations.contains(&KeyOperations::Verify));
         let material = DecodingKey::from_jwk(jwk).ok().filter(|_| is_for_signatures && verifies)?;
-        Some(Self { id: jwk.common.key_id.clone(), algorithm, material })
+        let fit = fitness::check(algorithm, &material);
+        Some(fit.map(|()| Self { id: jwk.common.key_id.clone(), algorithm, material }))
     }
 
     /// Whether `signature`, in base64url, is this key's of `signed`.
@@ -94,11 +97,10 @@ impl Key {
         };
         is_called_so && self.algorithm == token.algorithm
     }
-}
 
-/// An uncompressed point: a 4, and two coordinates of 32 bytes.
-fn is_on_p256(key: &DecodingKey) -> bool {
-    key.try_get_as_bytes().is_ok_and(|point| point.len() == 65)
+    fn is_named(&self, token: &Unverified<'_>) -> bool {
+        self.id.is_some() && self.id == token.key_id && self.algorithm == token.algorithm
+    }
 }
 
 /// Some keys.
@@ -106,11 +108,12 @@ fn is_on_p256(key: &DecodingKey) -> bool {
 pub struct Keys(Arc<[Key]>);
 
 impl Keys {
-    /// The keys of a JWKS document that are for signatures by a known algorithm; the others are passed over.
+    /// The keys of a JWKS document that are for signatures by a known algorithm, and what is wrong with those among them that no
+    /// signature could be checked with; the others are passed over.
     ///
     /// # Errors
     /// Where it is no JWKS.
-    pub fn from_jwks(json: &[u8]) -> Result<Self, serde_json::Error> {
+    pub fn from_jwks(json: &[u8]) -> Result<(Self, Vec<KeyFault>), serde_json::Error> {
         /// Read key by key: one of a kind that is not known must not cost the others.
         #[derive(Deserialize)]
         struct Document {
@@ -118,13 +121,29 @@ impl Keys {
         }
         let Document { keys } = serde_json::from_slice(json)?;
         let jwks = keys.into_iter().filter_map(|key| serde_json::from_value::<Jwk>(key).ok());
-        Ok(jwks.filter_map(|jwk| Key::from_jwk(&jwk)).collect())
+        let (mut fit, mut unfit) = (Vec::new(), Vec::new());
+        for key in jwks.filter_map(|jwk| Key::from_jwk(&jwk)) {
+            match key {
+                Ok(key) => fit.push(key),
+                Err(fault) => unfit.push(fault),
+            }
+        }
+        Ok((fit.into_iter().collect(), unfit))
     }
 
     /// The one key that the token can mean; where it may mean several, none.
     pub(super) fn meant_by(&self, token: &Unverified<'_>) -> Option<&Key> {
-        let mut meant = self.0.iter().filter(|key| key.is_meant(token));
-        meant.next().filter(|_| meant.next().is_none())
+        self.only(|key| key.is_meant(token))
+    }
+
+    /// The one key that has the very name that the token says.
+    pub(super) fn named_by(&self, token: &Unverified<'_>) -> Option<&Key> {
+        self.only(|key| key.is_named(token))
+    }
+
+    fn only(&self, is_it: impl Fn(&Key) -> bool) -> Option<&Key> {
+        let mut found = self.0.iter().filter(|key| is_it(key));
+        found.next().filter(|_| found.next().is_none())
     }
 
     /// Whether there is none.

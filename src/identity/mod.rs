@@ -3,6 +3,7 @@
 mod algorithm;
 mod claims;
 mod fault;
+mod fitness;
 mod issue;
 mod jwks;
 mod keys;

@@ -198,7 +198,13 @@ impl Source {
                 None
             }
             (None, Some(path)) => match std::fs::read_to_string(&path) {
-                Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()).filter(|text| !text.is_empty()),
+                Ok(text) => {
+                    let text = text.trim_end_matches(['\r', '\n']);
+                    if text.is_empty() {
+                        self.fault(&file_key, format!("must not be an empty file: the text of {key} stands in it"));
+                    }
+                    Some(text.to_owned()).filter(|text| !text.is_empty())
+                }
                 Err(error) => {
                     self.fault(&file_key, format!("must be a file with the text of {key}: {error}"));
                     None

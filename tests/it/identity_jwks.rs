@@ -3,14 +3,14 @@
 use crate::harness::{
     Backend, Client, PATIENCE, TestDatabase, WebServer,
     server::Start,
-    tokens::{Signer, claims},
+    tokens::{RSA_PUBLIC, SECRET, Signer, claims},
     web_server::CA,
 };
 use actix_web::http::StatusCode;
 use entity::{Timestamp, UserId};
 use natter::{
     clock::Clock,
-    identity::{Fetcher, Keys, Pace, Rules, TokenFault, Verifier},
+    identity::{Algorithm, Fetcher, Key, Keys, Pace, Rules, TokenFault, Verifier},
     protocol::{Revocations, Token},
 };
 use serde_json::{Value, json};
@@ -70,6 +70,55 @@ async fn many_who_need_the_same_new_key_wait_for_one_fetch() {
     let waiting = futures_util::future::join_all((0..50).map(|_| verifier.verify(&new))).await;
     assert!(waiting.iter().all(Result::is_ok), "{waiting:?}");
     assert_eq!(keys.asked(), 2);
+}
+
+/// While one changes from a key that is set to those of an issuer, or back, tokens of both are about.
+#[tokio::test]
+async fn a_key_that_is_set_and_keys_that_are_fetched_are_believed_side_by_side() {
+    let keys = WebServer::with(&set(&[Signer::OtherRsa.jwk("b"), Signer::Ed25519.jwk("c")])).await;
+    let set_by_hand = || [Key::from_secret(SECRET.as_bytes()), Key::from_pem(RSA_PUBLIC).expect("a key")].into_iter().collect();
+    let verifier = Verifier { keys: set_by_hand(), ..verifier(&keys, pace(LONG, LONG)) };
+    let verified = async |signer: Signer<'_>, kid| {
+        let token = Token::new(&signer.token(kid, &claims(7, "user")));
+        verifier.verify(&token).await.map(|grant| grant.caller.user)
+    };
+    // The key that is set has no name: it is for all of them, also for one that stands on the list.
+    for kid in [None, Some("a"), Some("b")] {
+        assert_eq!(verified(Signer::Rsa, kid).await, Ok(UserId(7)), "set, {kid:?}");
+    }
+    for kid in [None, Some("b")] {
+        assert_eq!(verified(Signer::OtherRsa, kid).await, Ok(UserId(7)), "fetched, {kid:?}");
+    }
+    assert_eq!(verified(Signer::Ed25519, Some("c")).await, Ok(UserId(7)));
+    assert_eq!(verified(Signer::OtherRsa, Some("another")).await, Err(TokenFault::BadSignature));
+    assert_eq!(verified(Signer::Secret(b"another secret"), Some("b")).await, Err(TokenFault::BadSignature));
+    assert_eq!(verified(Signer::P256, Some("b")).await, Err(TokenFault::UnknownKey(Algorithm::Es256)));
+    assert_eq!(keys.asked(), 1);
+}
+
+/// What a key that could not be fetched may have signed is not called wrong.
+#[tokio::test]
+async fn while_no_keys_were_fetched_only_what_the_key_that_is_set_has_signed_is_told_from_the_rest() {
+    let keys = WebServer::with("no JSON").await;
+    let set_by_hand = [Key::from_pem(RSA_PUBLIC).expect("a key")].into_iter().collect();
+    let verifier = Verifier { keys: set_by_hand, ..verifier(&keys, pace(LONG, LONG)) };
+    let token = |signer: Signer<'_>| Token::new(&signer.token(Some("b"), &claims(7, "user")));
+    assert!(verifier.verify(&token(Signer::Rsa)).await.is_ok());
+    assert_eq!(verifier.verify(&token(Signer::OtherRsa)).await, Err(TokenFault::NoKeys));
+}
+
+#[tokio::test]
+async fn keys_of_a_list_that_no_signature_could_be_checked_with_are_passed_over_and_told() {
+    let small = json!({ "kty": "RSA", "kid": "small", "n": "38SYKoTTfx3irEKSqfmf0OyrIrFXzofoU_qF7ktjn7JYAAmKRx7WNLF5AVNLtdHx0ZLUNRv5YbHk4n8cPSbehZZcKGgVKjHKbrSebt8V4lQVU6g0PduA-X5DNVxMH-s7qcye_CGQ1nM4paQ7AJbSSEj8P50gpgSRUdSKTJK5pa0", "e": "AQAB" });
+    let mut beside = Signer::P256.jwk("beside");
+    beside["y"] = beside["x"].clone();
+    let keys = WebServer::with(&set(&[small, beside, Signer::Rsa.jwk("one")])).await;
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let server = start(&database, &keys.url).listening().await;
+    server.logged("2 keys are passed over").await;
+    server.logged("fetched 1 key from").await;
+    // It is the one RSA key of the list, so that its tokens need not name it.
+    Client::with_token(&server, 7, &Signer::Rsa.token(None, &claims(7, "user"))).await;
 }
 
 #[tokio::test]

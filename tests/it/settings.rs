@@ -136,6 +136,8 @@ async fn what_is_wrong_with_keys_and_origins_is_told() {
     let database = TestDatabase::new(Backend::Sqlite).await;
     let rsa_private = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/keys/rsa.pem");
     let p384 = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/keys/p384.pub.pem");
+    let rsa1024 = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/keys/rsa1024.pub.pem");
+    let secp256k1 = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/keys/secp256k1.pub.pem");
     let enough = "0123456789abcdef0123456789abcdef";
     for (settings, fault) in [
         (vec![], "auth.mode (NATTER_AUTH__MODE): \"jwt\" needs auth.hs256_secret, auth.public_key or auth.jwks_url"),
@@ -154,6 +156,12 @@ async fn what_is_wrong_with_keys_and_origins_is_told() {
         (vec![("AUTH__PUBLIC_KEY", "x")], "auth.public_key (NATTER_AUTH__PUBLIC_KEY): must be a public key in PEM"),
         (vec![("AUTH__PUBLIC_KEY_FILE", rsa_private)], "auth.public_key (default): must be the public key"),
         (vec![("AUTH__PUBLIC_KEY_FILE", p384)], "auth.public_key (default): must be on the curve P-256"),
+        (vec![("AUTH__PUBLIC_KEY_FILE", secp256k1)], "auth.public_key (default): must be on the curve P-256"),
+        (vec![("AUTH__PUBLIC_KEY_FILE", rsa1024)], "auth.public_key (default): must have from 2,048 to 8,192 bits"),
+        (
+            vec![("AUTH__HS256_SECRET_FILE", "/dev/null")],
+            "auth.hs256_secret_file (NATTER_AUTH__HS256_SECRET_FILE): must not be an empty file",
+        ),
         (
             vec![("AUTH__JWKS_URL", "http://issuer.example/keys")],
             "auth.jwks_url (NATTER_AUTH__JWKS_URL): must be an https address",
