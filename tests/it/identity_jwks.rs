@@ -78,21 +78,21 @@ async fn a_key_that_is_set_and_keys_that_are_fetched_are_believed_side_by_side()
     let keys = WebServer::with(&set(&[Signer::OtherRsa.jwk("b"), Signer::Ed25519.jwk("c")])).await;
     let set_by_hand = || [Key::from_secret(SECRET.as_bytes()), Key::from_pem(RSA_PUBLIC).expect("a key")].into_iter().collect();
     let verifier = Verifier { keys: set_by_hand(), ..verifier(&keys, pace(LONG, LONG)) };
-    let verified = async |signer: Signer<'_>, kid| {
+    let caller = async |signer: Signer<'_>, kid| {
         let token = Token::new(&signer.token(kid, &claims(7, "user")));
         verifier.verify(&token).await.map(|grant| grant.caller.user)
     };
     // The key that is set has no name: it is for all of them, also for one that stands on the list.
     for kid in [None, Some("a"), Some("b")] {
-        assert_eq!(verified(Signer::Rsa, kid).await, Ok(UserId(7)), "set, {kid:?}");
+        assert_eq!(caller(Signer::Rsa, kid).await, Ok(UserId(7)), "set, {kid:?}");
     }
     for kid in [None, Some("b")] {
-        assert_eq!(verified(Signer::OtherRsa, kid).await, Ok(UserId(7)), "fetched, {kid:?}");
+        assert_eq!(caller(Signer::OtherRsa, kid).await, Ok(UserId(7)), "fetched, {kid:?}");
     }
-    assert_eq!(verified(Signer::Ed25519, Some("c")).await, Ok(UserId(7)));
-    assert_eq!(verified(Signer::OtherRsa, Some("another")).await, Err(TokenFault::BadSignature));
-    assert_eq!(verified(Signer::Secret(b"another secret"), Some("b")).await, Err(TokenFault::BadSignature));
-    assert_eq!(verified(Signer::P256, Some("b")).await, Err(TokenFault::UnknownKey(Algorithm::Es256)));
+    assert_eq!(caller(Signer::Ed25519, Some("c")).await, Ok(UserId(7)));
+    assert_eq!(caller(Signer::OtherRsa, Some("another")).await, Err(TokenFault::BadSignature));
+    assert_eq!(caller(Signer::Secret(b"another secret"), Some("b")).await, Err(TokenFault::BadSignature));
+    assert_eq!(caller(Signer::P256, Some("b")).await, Err(TokenFault::UnknownKey(Algorithm::Es256)));
     assert_eq!(keys.asked(), 1);
 }
 
