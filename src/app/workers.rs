@@ -2,7 +2,7 @@
 
 use crate::{
     delivery::{Drain, Hub, hub::HubActor},
-    http::{SessionPort, Site, gate, observe, routes, takeover},
+    http::{SessionPort, Site, gate, keep_unread, observe, routes, takeover},
     identity::Verifier,
     limits::Limiter,
     protocol::{Caller, ErrorCode, Grant, Refusal, Seq, Token, resume::Missed},
@@ -80,8 +80,9 @@ impl Workers {
         InitError = (),
         Service: 'static,
     > + use<> {
-        // What is wrapped last is passed first: what the gate refuses is counted, too.
-        let app = App::new().app_data(self.site.clone()).configure(routes).wrap(from_fn(gate::pass)).wrap(from_fn(observe));
+        // What is wrapped last is passed first: what the gate refuses is counted, too, and no answer lets go of an unread body.
+        let app = App::new().app_data(self.site.clone()).configure(routes);
+        let app = app.wrap(from_fn(gate::pass)).wrap(from_fn(observe)).wrap(from_fn(keep_unread));
         let app = match port {
             Some(port) => app.app_data(port),
             None => app,

@@ -24,12 +24,14 @@ mod revocation;
 mod route;
 mod socket;
 pub mod takeover;
+mod unread;
 mod upload;
 
 pub use connections::{Bounds, Connections};
 pub use observe::observe;
 pub use route::{Needs, Route, routes};
 pub use socket::SessionPort;
+pub use unread::keep_unread;
 
 use crate::{
     clock::Clock,

@@ -14,7 +14,6 @@ use crate::{
 use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
-    body::{BodySize, BoxBody, MessageBody},
     error::PayloadError,
     http::{
         ConnectionType, StatusCode,
@@ -23,14 +22,7 @@ use actix_web::{
     web::{Bytes, Data, Payload},
 };
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
-use std::{
-    cell::Cell,
-    io::ErrorKind,
-    pin::Pin,
-    rc::Rc,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{cell::Cell, io::ErrorKind, rc::Rc, sync::Arc, task::Poll};
 use tokio::time::timeout;
 
 /// Bytes that a request may have beside its file: boundaries and the headers of a part.
@@ -56,7 +48,7 @@ pub(super) async fn upload(request: HttpRequest, payload: Payload, site: Data<Si
     if !ended.get() {
         answer.head_mut().set_connection_type(ConnectionType::Close);
     }
-    answer.map_body(|_, body| BeforeItsEnd { body, _unread: form }.boxed())
+    answer
 }
 
 async fn take_in(request: &HttpRequest, form: &mut Multipart, site: &Site) -> Result<HttpResponse, Problem> {
@@ -87,25 +79,6 @@ fn bounded(payload: Payload, file_bytes: u64, ended: Rc<Cell<bool>>) -> impl Str
         ended.set(true);
         Poll::Ready(None)
     }))
-}
-
-/// An answer that may be given before the request has come whole. As long as the form is held, the server takes what is left for unread,
-/// and cuts the connection off after a moment; else it would read chunks that never end, to find the next request behind them.
-struct BeforeItsEnd {
-    body: BoxBody,
-    _unread: Multipart,
-}
-
-impl MessageBody for BeforeItsEnd {
-    type Error = <BoxBody as MessageBody>::Error;
-
-    fn size(&self) -> BodySize {
-        self.body.size()
-    }
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.body).poll_next(cx)
-    }
 }
 
 /// A file has an owner; a server key is nobody.

@@ -52,6 +52,7 @@ mod seed_client;
 mod settings;
 mod shutdown;
 mod slow_reader;
+mod unread_bodies;
 mod uploads;
 mod uploads_crowd;
 mod uploads_hostile;
