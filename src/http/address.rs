@@ -11,10 +11,10 @@ use std::{
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The client's address. `X-Forwarded-For` is read from its end, as far as those who wrote it are trusted: what a client wrote into
-/// it itself stands before that.
+/// it itself stands before that, and may be any bytes.
 pub(super) fn address(request: &HttpRequest, trusted_proxies: &[IpNet]) -> IpAddr {
-    let headers = request.headers().get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok());
-    let hops: Vec<&str> = headers.flat_map(|value| value.split(',')).collect();
+    let headers = request.headers().get_all(FORWARDED_FOR);
+    let hops: Vec<&[u8]> = headers.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).collect();
     client(peer(request), &hops, trusted_proxies)
 }
 
@@ -54,20 +54,21 @@ fn is_trusted(address: IpAddr, trusted_proxies: &[IpNet]) -> bool {
 }
 
 /// Follows the hops backwards from the peer; ends at the first that is not trusted, or before one that can't be read.
-fn client(peer: IpAddr, hops: &[&str], trusted_proxies: &[IpNet]) -> IpAddr {
+fn client(peer: IpAddr, hops: &[&[u8]], trusted_proxies: &[IpNet]) -> IpAddr {
     let mut client = peer;
     for hop in hops.iter().rev() {
         if !is_trusted(client, trusted_proxies) {
             break;
         }
-        let Some(before) = hop_address(hop.trim()) else { break };
+        let Some(before) = hop_address(hop) else { break };
         client = before;
     }
     client
 }
 
 /// Some proxies write the port, too.
-fn hop_address(text: &str) -> Option<IpAddr> {
+fn hop_address(hop: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(hop.trim_ascii()).ok()?;
     let address = text.parse().or_else(|_| text.parse::<SocketAddr>().map(|address| address.ip()));
     address.ok().map(|address| address.to_canonical())
 }
@@ -76,9 +77,10 @@ fn hop_address(text: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    fn told(peer: &str, hops: &[&str], trusted_proxies: &[&str]) -> String {
+    fn told<Hop: AsRef<[u8]>>(peer: &str, hops: &[Hop], trusted_proxies: &[&str]) -> String {
+        let hops: Vec<&[u8]> = hops.iter().map(AsRef::as_ref).collect();
         let trusted_proxies: Vec<IpNet> = trusted_proxies.iter().map(|network| network.parse().unwrap()).collect();
-        client(peer.parse().unwrap(), hops, &trusted_proxies).to_string()
+        client(peer.parse().unwrap(), &hops, &trusted_proxies).to_string()
     }
 
     #[test]
@@ -90,7 +92,7 @@ mod tests {
         assert_eq!(told("10.0.0.1", &["forged", "198.51.100.1", " 10.0.0.2"], &proxies), "198.51.100.1");
         assert_eq!(told("10.0.0.1", &["203.0.113.9", "198.51.100.1"], &proxies), "198.51.100.1");
         assert_eq!(told("10.0.0.1", &["10.0.0.3", "10.0.0.2"], &proxies), "10.0.0.3");
-        assert_eq!(told("10.0.0.1", &[], &proxies), "10.0.0.1");
+        assert_eq!(told::<&str>("10.0.0.1", &[], &proxies), "10.0.0.1");
         assert_eq!(told("2001:db8::1", &["198.51.100.1:4711"], &proxies), "198.51.100.1");
         assert_eq!(told("10.0.0.1", &["[2001:db9::1]:80"], &proxies), "2001:db9::1");
         assert_eq!(told("10.0.0.1", &["::ffff:198.51.100.1"], &proxies), "198.51.100.1");
@@ -101,5 +103,14 @@ mod tests {
         let proxies = ["10.0.0.0/8"];
         assert_eq!(told("10.0.0.1", &["198.51.100.1", "unknown"], &proxies), "10.0.0.1");
         assert_eq!(told("10.0.0.1", &["198.51.100.1", ""], &proxies), "10.0.0.1");
+        assert_eq!(told("10.0.0.1", &[&b"198.51.100.1"[..], b"\xff"], &proxies), "10.0.0.1");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_hide_no_hop_behind_them() {
+        let proxies = ["10.0.0.0/8"];
+        assert_eq!(told("10.0.0.1", &[&b"\xff"[..], b" 198.51.100.9"], &proxies), "198.51.100.9");
+        assert_eq!(told("10.0.0.1", &[&b"\xff"[..], b" 198.51.100.9", b" 10.0.0.2"], &proxies), "198.51.100.9");
+        assert_eq!(told("10.0.0.1", &[&b"192.0.2.1\xff"[..], b"10.0.0.2"], &proxies), "10.0.0.2");
     }
 }

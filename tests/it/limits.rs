@@ -229,9 +229,14 @@ async fn a_forged_x_forwarded_for_is_passed_over_unless_it_comes_from_a_trusted_
         open.push(connect(&server, user, forwarded_for).await);
         server.logged(&format!("User {user} connected")).await;
     }
-    for same in ["198.51.100.1, 192.0.2.1", "192.0.2.2", "2001:db8:0:1:ffff::9"] {
+    for same in ["198.51.100.1, 192.0.2.1", "ÿ, 192.0.2.1", "192.0.2.2", "2001:db8:0:1:ffff::9"] {
         assert_eq!(connect(&server, 9, same).await.closed().await, 4005, "{same}");
     }
+    // What a client writes that is no text neither makes it the proxy nor another client.
+    let _other = connect(&server, 4, "ÿ, 192.0.2.4").await;
+    server.logged("User 4 connected").await;
+    let _another = connect(&server, 5, "ÿ, 192.0.2.5").await;
+    server.logged("User 5 connected").await;
 }
 
 /// L7: 2,000 sockets each that say nothing, that never end the head of their request, that send no body, and that do not say who

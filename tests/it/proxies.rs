@@ -139,7 +139,7 @@ async fn who_comes_through_a_trusted_proxy_counts_by_their_own_address_whatever_
         async |address: [u8; 4], user: i64, headers: &str| RawSocket::upgraded_from(address.into(), &server, user, headers).await;
     let _first = connect([127, 0, 0, 2], 1, "").await;
     server.logged("User 1 connected").await;
-    for forged in ["192.0.2.1", "192.0.2.1, 127.0.0.1", "127.0.0.1", "192.0.2.1\r\nX-Forwarded-For: 192.0.2.2", "junk"] {
+    for forged in ["192.0.2.1", "192.0.2.1, 127.0.0.1", "127.0.0.1", "192.0.2.1\r\nX-Forwarded-For: 192.0.2.2", "junk", "ÿ"] {
         let headers = format!("X-Forwarded-For: {forged}\r\nX-Real-IP: 192.0.2.1\r\nForwarded: for=192.0.2.1\r\n");
         assert_eq!(connect([127, 0, 0, 2], 2, &headers).await.closed().await, 4005, "{forged}");
     }
