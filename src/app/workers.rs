@@ -2,7 +2,7 @@
 
 use crate::{
     delivery::{Drain, Hub, hub::HubActor},
-    http::{SessionPort, Site, gate, keep_unread, observe, routes, takeover},
+    http::{SessionPort, Site, Timed, gate, keep_unread, observe, routes, takeover},
     identity::Verifier,
     limits::Limiter,
     protocol::{Caller, ErrorCode, Grant, Refusal, Seq, Token, resume::Missed},
@@ -13,13 +13,19 @@ use crate::{
 };
 use actix::{Actor, Addr, Recipient};
 use actix_codec::Framed;
-use actix_http::{HttpService, Request, Response, body::BoxBody, h1::Codec};
+use actix_http::{HttpService, Protocol, Request, Response, body::BoxBody, h1::Codec};
 use actix_rt::net::TcpStream;
 use actix_server::Server;
 use actix_service::{IntoService, IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service, map_config};
 use actix_web::{App, dev::AppConfig, middleware::from_fn, web::Data};
 use futures_util::future::LocalBoxFuture;
-use std::{net::TcpListener, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    future::ready,
+    net::{SocketAddr, TcpListener},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
 
@@ -56,14 +62,16 @@ impl Workers {
         let builder = Server::build().workers(count).max_concurrent_connections(usize::MAX).disable_signals();
         let server = builder.listen("http", listener, move || {
             let (requests, upgrades) = (self.clone(), self.clone());
-            HttpService::build()
+            let service = HttpService::build()
                 .keep_alive(KEEP_ALIVE)
                 .client_request_timeout(REQUEST_HEAD)
                 .client_disconnect_timeout(LINGER)
-                .tcp_nodelay(true)
+                .on_connect_ext(|stream: &Timed, data| {
+                    data.insert(stream.pause());
+                })
                 .upgrade(fn_factory(move || upgrades.clone().upgrade_service()))
-                .finish(map_config(requests.app(None), |()| AppConfig::default()))
-                .tcp()
+                .finish(map_config(requests.app(None), |()| AppConfig::default()));
+            fn_service(|stream| ready(Ok(connection(stream)))).and_then(service)
         })?;
         Ok(server.run())
     }
@@ -93,8 +101,7 @@ impl Workers {
     /// The service that is given the upgrade requests, with the hub of its thread.
     async fn upgrade_service(
         self,
-    ) -> Result<impl actix_service::Service<(Request, Framed<TcpStream, Codec>), Response = (), Error = actix_web::Error>, ()>
-    {
+    ) -> Result<impl actix_service::Service<(Request, Framed<Timed, Codec>), Response = (), Error = actix_web::Error>, ()> {
         let port = self.port().await.map_err(|error| log::error!("a worker can't begin sessions: {error}"))?;
         let app = map_config(self.app(Some(SessionPort(Rc::new(port)))), |()| AppConfig::default());
         let app = Rc::new(app.new_service(()).await?);
@@ -126,6 +133,14 @@ impl Workers {
             outbox_bytes: self.limits.outbox_bytes,
         })
     }
+}
+
+/// What an accepted socket is served as.
+fn connection(stream: TcpStream) -> (Timed, Protocol, Option<SocketAddr>) {
+    // What a socket that is gone already refuses here, its first byte will tell.
+    let _ = stream.set_nodelay(true);
+    let peer = stream.peer_addr().ok();
+    (Timed::new(stream, KEEP_ALIVE + REQUEST_HEAD), Protocol::Http1, peer)
 }
 
 /// What checks tokens, as a session asks it about a newer one.

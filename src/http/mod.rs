@@ -24,6 +24,7 @@ mod revocation;
 mod route;
 mod socket;
 pub mod takeover;
+mod timed;
 mod unread;
 mod upload;
 
@@ -31,6 +32,7 @@ pub use connections::{Bounds, Connections};
 pub use observe::observe;
 pub use route::{Needs, Route, routes};
 pub use socket::SessionPort;
+pub use timed::Timed;
 pub use unread::keep_unread;
 
 use crate::{

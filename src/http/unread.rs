@@ -1,5 +1,6 @@
 //! A request's body that nobody read to its end ends the connection, a moment after the answer.
 
+use super::timed::{Pause, Serving};
 use actix_web::{
     Error, HttpMessage,
     body::{BodySize, BoxBody, MessageBody},
@@ -23,13 +24,14 @@ use std::{
 /// # Errors
 /// Those of what comes next.
 pub async fn keep_unread(mut request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
-    let Payload::H1 { payload } = request.take_payload() else { return next.call(request).await };
-    let unread = Unread(Rc::new(RefCell::new(Payload::H1 { payload })));
+    let serving = request.request().conn_data::<Rc<Pause>>().map(Serving::new);
+    let unread = Unread(Rc::new(RefCell::new(request.take_payload())));
     request.set_payload(Payload::Stream { payload: Box::pin(unread.clone()) });
+    let until_sent = |body| Answer { body, _unread: unread, _serving: serving }.boxed();
     match next.call(request).await {
-        Ok(response) => Ok(response.map_body(|_, body| unread.until_sent(body))),
+        Ok(response) => Ok(response.map_body(|_, body| until_sent(body))),
         Err(error) => {
-            let response = error.error_response().map_body(|_, body| unread.until_sent(body));
+            let response = error.error_response().map_body(|_, body| until_sent(body));
             Err(InternalError::from_response(error, response).into())
         }
     }
@@ -38,12 +40,6 @@ pub async fn keep_unread(mut request: ServiceRequest, next: Next<BoxBody>) -> Re
 /// The body of a request: read by its handler, and kept by its answer.
 #[derive(Clone)]
 struct Unread(Rc<RefCell<Payload>>);
-
-impl Unread {
-    fn until_sent(self, body: BoxBody) -> BoxBody {
-        Answer { body, _unread: self }.boxed()
-    }
-}
 
 impl Stream for Unread {
     type Item = Result<Bytes, PayloadError>;
@@ -57,6 +53,7 @@ impl Stream for Unread {
 struct Answer {
     body: BoxBody,
     _unread: Unread,
+    _serving: Option<Serving>,
 }
 
 impl MessageBody for Answer {

@@ -73,3 +73,18 @@ async fn a_connection_without_an_unread_body_is_kept_for_the_next_request() {
         socket.read_body(&head).await;
     }
 }
+
+/// Whoever has had one answer has no more time for the head of the next request than for the first, and what they may idle.
+#[tokio::test]
+async fn a_second_head_that_does_not_end_is_cut_off() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let server = Server::start(&database).await;
+    let mut socket = RawSocket::open(&server).await;
+    socket.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let head = socket.read_head().await;
+    socket.read_body(&head).await;
+    for dripped in [&b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Long: "[..], b"x", b"x"] {
+        socket.write(dripped).await;
+    }
+    assert!(timeout(SOON + SOON / 2, socket.ended()).await.is_ok(), "open with half a head");
+}
