@@ -4,7 +4,6 @@
 //! instance of the application, so that routing, extractors and rejections work as on any other route. A handler that answers 101
 //! puts an [`OnUpgrade`] into the response; it gets the socket once the response is written.
 
-use super::timed::Timed;
 use crate::metrics::panics::{Place, caught};
 use actix_codec::Framed;
 use actix_http::{
@@ -34,11 +33,12 @@ impl OnUpgrade {
 ///
 /// # Errors
 /// Where the peer is gone before the response is written.
-pub async fn serve<S, B>(app: Rc<S>, request: Request, framed: Framed<Timed, Codec>) -> Result<(), actix_web::Error>
+pub async fn serve<S, B, T>(app: Rc<S>, request: Request, framed: Framed<T, Codec>) -> Result<(), actix_web::Error>
 where
     S: Service<Request, Error = Response<BoxBody>>,
     S::Response: Into<Response<B>>,
     B: MessageBody + 'static,
+    T: Into<TcpStream>,
 {
     let mut response = match app.call(request).await {
         Ok(response) => {
@@ -49,7 +49,7 @@ where
     };
     let take = response.extensions_mut().remove::<OnUpgrade>();
     let parts = framed.into_parts();
-    let (mut stream, mut codec, mut out) = (parts.io.into_inner(), parts.codec, parts.write_buf);
+    let (mut stream, mut codec, mut out): (TcpStream, _, _) = (parts.io.into(), parts.codec, parts.write_buf);
     match take {
         Some(OnUpgrade(take)) => {
             codec.encode(Message::Item((response.drop_body(), BodySize::None)), &mut out)?;

@@ -46,12 +46,6 @@ impl Timed {
         Rc::clone(&self.pause)
     }
 
-    /// The socket, which is no connection of HTTP any more.
-    #[must_use]
-    pub fn into_inner(self) -> TcpStream {
-        self.stream
-    }
-
     /// Whether the next request has not come in time.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(since) = self.pause.since.get() else { return Poll::Pending };
@@ -60,6 +54,13 @@ impl Timed {
             self.timer.as_mut().reset(deadline);
         }
         self.timer.as_mut().poll(cx)
+    }
+}
+
+/// The socket, which is no connection of HTTP any more.
+impl From<Timed> for TcpStream {
+    fn from(timed: Timed) -> Self {
+        timed.stream
     }
 }
 
