@@ -23,6 +23,7 @@ mod handshake_limits;
 mod history;
 mod identity;
 mod ids;
+mod injection;
 mod identity_jwks;
 mod identity_origin;
 mod identity_recipes;
