@@ -213,21 +213,28 @@ async fn a_user_has_twenty_connections_and_an_address_a_hundred() {
 #[tokio::test]
 async fn a_forged_x_forwarded_for_is_passed_over_unless_it_comes_from_a_trusted_proxy() {
     let database = TestDatabase::new(Backend::Sqlite).await;
-    let one_an_address = || Start::on(&database).env("NATTER_LIMITS__CONNECTIONS_PER_ADDRESS", "1");
+    // Two, so that two may be on their way out at once.
+    let two_an_address = || Start::on(&database).env("NATTER_LIMITS__CONNECTIONS_PER_ADDRESS", "2");
     let connect = async |server: &Server, user: i64, forwarded_for: &str| {
         let header = format!("X-Forwarded-For: {forwarded_for}\r\n");
         RawSocket::upgraded_with(server, user, &header).await.0
     };
-    let mut server = one_an_address().listening().await;
+    let mut server = two_an_address().listening().await;
     let _first = connect(&server, 1, "192.0.2.1").await;
-    assert_eq!(connect(&server, 2, "192.0.2.2").await.closed().await, 4005);
+    let _second = connect(&server, 2, "192.0.2.2").await;
+    for user in [1, 2] {
+        server.logged(&format!("User {user} connected")).await;
+    }
+    assert_eq!(connect(&server, 3, "192.0.2.3").await.closed().await, 4005);
     server.kill().await;
 
-    let server = one_an_address().env("NATTER_SERVER__TRUSTED_PROXIES", r#"["127.0.0.1", "10.0.0.0/8"]"#).listening().await;
+    let server = two_an_address().env("NATTER_SERVER__TRUSTED_PROXIES", r#"["127.0.0.1", "10.0.0.0/8"]"#).listening().await;
     let mut open = Vec::new();
     for (user, forwarded_for) in [(1, "192.0.2.1"), (2, "192.0.2.2, 10.0.0.7"), (3, "2001:db8:0:1::1")] {
-        open.push(connect(&server, user, forwarded_for).await);
-        server.logged(&format!("User {user} connected")).await;
+        for user in [user, user + 10] {
+            open.push(connect(&server, user, forwarded_for).await);
+            server.logged(&format!("User {user} connected")).await;
+        }
     }
     for same in ["198.51.100.1, 192.0.2.1", "ÿ, 192.0.2.1", "192.0.2.2", "2001:db8:0:1:ffff::9"] {
         assert_eq!(connect(&server, 9, same).await.closed().await, 4005, "{same}");

@@ -131,21 +131,26 @@ async fn the_files_let_a_socket_be_silent_for_three_pings(#[values(Software::Ngi
 async fn who_comes_through_a_trusted_proxy_counts_by_their_own_address_whatever_they_write(
     #[values(Software::Nginx, Software::Haproxy, Software::Caddy)] software: Software,
 ) {
+    // As many may be on their way out at once: one for each that is turned away here.
+    const OF_ADDRESS: i64 = 6;
     let database = TestDatabase::new(Backend::Sqlite).await;
-    let start = Start::on(&database).env("NATTER_LIMITS__CONNECTIONS_PER_ADDRESS", "1");
+    let start = Start::on(&database).env("NATTER_LIMITS__CONNECTIONS_PER_ADDRESS", &OF_ADDRESS.to_string());
     let mut server = start.env("NATTER_SERVER__TRUSTED_PROXIES", r#"["127.0.0.1"]"#).listening().await;
     let _proxy = ReverseProxy::before(&mut server, software).await;
     let connect =
         async |address: [u8; 4], user: i64, headers: &str| RawSocket::upgraded_from(address.into(), &server, user, headers).await;
-    let _first = connect([127, 0, 0, 2], 1, "").await;
-    server.logged("User 1 connected").await;
+    let mut open = Vec::new();
+    for user in 1..=OF_ADDRESS {
+        open.push(connect([127, 0, 0, 2], user, "").await);
+        server.logged(&format!("User {user} connected")).await;
+    }
     for forged in ["192.0.2.1", "192.0.2.1, 127.0.0.1", "127.0.0.1", "192.0.2.1\r\nX-Forwarded-For: 192.0.2.2", "junk", "ÿ"] {
         let headers = format!("X-Forwarded-For: {forged}\r\nX-Real-IP: 192.0.2.1\r\nForwarded: for=192.0.2.1\r\n");
-        assert_eq!(connect([127, 0, 0, 2], 2, &headers).await.closed().await, 4005, "{forged}");
+        assert_eq!(connect([127, 0, 0, 2], 7, &headers).await.closed().await, 4005, "{forged}");
     }
     // Nobody can take another's place by their name.
-    let _second = connect([127, 0, 0, 3], 3, "X-Forwarded-For: 127.0.0.2\r\n").await;
-    server.logged("User 3 connected").await;
+    let _other = connect([127, 0, 0, 3], 8, "X-Forwarded-For: 127.0.0.2\r\n").await;
+    server.logged("User 8 connected").await;
 }
 
 /// A proxy that is not named is a client like any other: what it forwards is passed over.
