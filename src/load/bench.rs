@@ -78,6 +78,7 @@ impl<'a> Bench<'a> {
             kind: load.kind,
             is_classic: load.classic,
             goes_on: Cell::new(matches!(load.pace(), Pace::Window(_))),
+            is_over: Cell::new(false),
         };
         let meter = Meter::find(load.pid, &url).await?;
         let before = meter.read().await;
@@ -148,6 +149,7 @@ impl<'a> Bench<'a> {
         drop(pacer);
         self.run.goes_on.set(false);
         self.drain().await;
+        self.run.is_over.set(true);
         match self.load.pid {
             Some(pid) if last.is_idle_since(&first) => Err(LoadFault::IdleProcess(pid)),
             Some(_) | None => Ok(self.report(&first, &last)),

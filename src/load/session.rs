@@ -53,6 +53,8 @@ pub(super) struct Run {
     pub(super) is_classic: bool,
     /// Whether an answer is followed by the next message.
     pub(super) goes_on: Cell<bool>,
+    /// Whether everything is counted: nothing is written any more.
+    pub(super) is_over: Cell<bool>,
 }
 
 /// One WebSocket of the run.
@@ -138,6 +140,10 @@ impl Session {
     /// Hands over what is due. It waits for nothing: all that was written before was flushed, or is due later.
     async fn write(&mut self, sink: &mut Sink) -> Result<(), Error> {
         for due in std::mem::take(&mut self.due) {
+            // An order that came too late: its message would stand in no result.
+            if self.run.is_over.get() {
+                break;
+            }
             let number = self.posted * self.run.rooms.senders() + u64::from(self.sender.unwrap_or_default());
             self.posted += 1;
             let text = self.message(number);
