@@ -13,16 +13,11 @@ pub(super) fn bucketed<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// The least of [`BUCKETS`] that so many rows go into.
-pub(super) fn smallest(rows: usize) -> Option<usize> {
-    BUCKETS.into_iter().filter(|size| *size >= rows).min()
-}
-
 /// `keys` in order, cut into as few pieces as may be, each filled up with its last key until its length is in [`BUCKETS`]: a key that
 /// is looked for twice is found once.
 pub(super) fn padded<T: Copy>(keys: &[T]) -> impl Iterator<Item = Vec<T>> {
     keys.chunks(BUCKETS[0]).filter_map(|chunk| {
-        let size = smallest(chunk.len())?;
+        let size = BUCKETS.into_iter().filter(|size| *size >= chunk.len()).min()?;
         let filling = chunk.last().into_iter().cycle();
         Some(chunk.iter().chain(filling).take(size).copied().collect())
     })

@@ -1,11 +1,13 @@
 //! One batch of drafts in one transaction: the rows, the events that refer to them, and the head of the log.
 
 use super::{
-    Draft, Intent, StoreError, delete, edit,
+    Draft, Intent, StoreError,
+    connection::Connection,
+    delete, edit,
     lane::Pieces,
     member,
     memberships::{Known, Memberships, View},
-    patience::{self, caught, within},
+    patience::{caught, within},
     post::{self, Posting},
 };
 use crate::protocol::{
@@ -25,13 +27,13 @@ pub(super) enum Failure {
 /// Commits all of `drafts`, or none. What it returns is on disk, and `memberships` are what they are after it. Where it fails, they
 /// are what they were before: whoever learns that it was committed after all has them forgotten.
 pub(super) async fn commit(
-    db: &DatabaseConnection,
+    connection: &mut Connection,
     memberships: &mut Memberships,
     drafts: &[Draft],
     now: Timestamp,
 ) -> Result<Committed, Failure> {
-    let patience = patience::of_lane(db);
-    let prepared = within(patience, caught(Box::pin(prepare(db, memberships, drafts, now)))).await;
+    let patience = connection.patience();
+    let prepared = within(patience, caught(Box::pin(prepare(connection, memberships, drafts, now)))).await;
     let (tx, committed, known) = prepared.map_err(Failure::NotStored)?;
     match within(patience, tx.commit()).await {
         Ok(()) => {
@@ -48,12 +50,12 @@ pub(super) async fn commit(
 
 /// Everything but the COMMIT: where it fails or is dropped, the transaction is rolled back.
 async fn prepare(
-    db: &DatabaseConnection,
+    connection: &mut Connection,
     memberships: &Memberships,
     drafts: &[Draft],
     now: Timestamp,
 ) -> Result<(DatabaseTransaction, Committed, Known), StoreError> {
-    let tx = begin(db).await?;
+    let tx = connection.begin().await?;
     let mut view = memberships.view();
     let mut committed = Committed::default();
     for step in plan(drafts) {

@@ -4,6 +4,7 @@
 use super::{
     BrokenLog, Draft, Head, StoreError,
     commit::{Failure, commit},
+    connection::Connection,
     memberships::Memberships,
     outage, patience,
     retention::{Pruner, Retention},
@@ -31,8 +32,8 @@ const NOT_STORED: &str = "the database did not take it: nothing was stored, try 
 /// The lane itself: the other end of the queue, and the only one who writes.
 #[derive(Debug)]
 pub struct Lane {
-    db: DatabaseConnection,
-    /// How to get another connection once this one is broken.
+    connection: Connection,
+    /// How to get another one once it is broken.
     options: ConnectOptions,
     /// Up to where the log is published.
     head: Head,
@@ -71,7 +72,11 @@ impl Lane {
         let Access { db, options, head, is_held_up } = access;
         let QueueBounds { batch, batch_bytes, .. } = bounds;
         let pruner = Pruner::new(retention);
-        (writer, Self { db, options, head, is_held_up, outages: 0, queue, batch, batch_bytes, pruner, clock, memberships })
+        let connection = Connection::new(db);
+        (
+            writer,
+            Self { connection, options, head, is_held_up, outages: 0, queue, batch, batch_bytes, pruner, clock, memberships },
+        )
     }
 
     /// Commits what comes in, in order, and has each commit published before the next: while the sessions take one batch, the
@@ -86,7 +91,7 @@ impl Lane {
         stop: impl Future<Output = ()>,
     ) -> Result<(), BrokenLog> {
         let outcome = self.carry(&publish, stop).await;
-        close(&self.db).await;
+        close(self.connection.idle()).await;
         outcome
     }
 
@@ -127,9 +132,12 @@ impl Lane {
         let mut pieces = Pieces::of(drafts, self.batch_bytes);
         while let Some(piece) = pieces.next() {
             let began = Instant::now();
-            match commit(&self.db, &mut self.memberships, piece, self.clock.now()).await {
+            match commit(&mut self.connection, &mut self.memberships, piece, self.clock.now()).await {
                 Ok(committed) => {
                     metrics::committed(&committed, piece.len(), began.elapsed());
+                    if !pieces.is_empty() || !self.queue.is_empty() {
+                        self.connection.begin_early().await;
+                    }
                     self.publish(committed, publish).await?;
                 }
                 Err(Failure::NotStored(error)) if error.is_the_rows_fault() => bisect(piece, &error, &mut pieces, publish).await,
@@ -150,7 +158,9 @@ impl Lane {
     ) -> Result<(), BrokenLog> {
         if let (Some(first), Some(last)) = (committed.events.first(), committed.events.last()) {
             let (first, last) = (first.event.seq, last.event.seq);
-            seam::close_gap(&self.db, &mut self.memberships, &mut self.head, first, publish).await?;
+            if first.0 != self.head.seq.0 + 1 {
+                seam::close_gap(self.connection.idle(), &mut self.memberships, &mut self.head, first, publish).await?;
+            }
             self.head.seq = last;
         }
         self.outages = 0;
@@ -161,7 +171,7 @@ impl Lane {
 
     /// Takes one step of the log's pruning. Where the database is away, whoever waits behind it is told so.
     async fn prune<F: Future<Output = ()>>(&mut self, publish: &impl Fn(Committed) -> F) -> Result<(), BrokenLog> {
-        let Err(error) = self.pruner.step(&self.db, self.clock.now()).await else { return Ok(()) };
+        let Err(error) = self.pruner.step(self.connection.idle(), self.clock.now()).await else { return Ok(()) };
         log::error!("the event log was not pruned: {error}");
         self.outlast(Vec::new(), publish).await
     }
@@ -193,7 +203,7 @@ impl Lane {
         log::error!("whether {} changes are stored is not known yet: {error}", piece.len());
         let is_stored = loop {
             self.outlast(std::mem::take(&mut rest), publish).await?;
-            match outage::is_stored(&self.db, committed.events.last().map(|last| &last.event)).await {
+            match outage::is_stored(self.connection.idle(), committed.events.last().map(|last| &last.event)).await {
                 Ok(is_stored) => break is_stored,
                 Err(error) => log::debug!("the database is away again: {error}"),
             }
@@ -220,7 +230,7 @@ impl Lane {
         for piece in rest {
             publish(refused(piece, &Refusal::unavailable(AWAY))).await;
         }
-        let (options, old, outages) = (self.options.clone(), self.db.clone(), self.outages);
+        let (options, old, outages) = (self.options.clone(), self.connection.idle().clone(), self.outages);
         let mut ended = std::pin::pin!(outage::ended(&options, &old, outages));
         let mut late = Vec::new();
         let (db, head) = loop {
@@ -235,9 +245,9 @@ impl Lane {
             publish(refused(&late, &Refusal::unavailable(AWAY))).await;
             late.clear();
         };
-        self.db = db;
+        self.connection = Connection::new(db);
         self.outages += 1;
-        seam::check(&self.db, self.head, head).await?;
+        seam::check(self.connection.idle(), self.head, head).await?;
         self.is_held_up.store(false, Ordering::Relaxed);
         Ok(())
     }
@@ -284,6 +294,10 @@ impl<'a> Pieces<'a> {
         }
         pieces.reverse();
         Self(pieces)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(super) fn next(&mut self) -> Option<&'a [Draft]> {

@@ -3,9 +3,9 @@
 use super::{
     StoreError,
     attach::{self, Offers, Unattachable},
-    ids, member,
+    bulk, member,
     memberships::View,
-    table::{self, MessageTable, Stored, with_table},
+    table::{self, Stored, with_table},
 };
 use crate::{
     access::{Action, Denial, Standing, policy::NO_CONVERSATION},
@@ -182,19 +182,9 @@ fn admitted(
 
 /// Gives each message its id and its place in the log, and writes it with the event that brings it.
 pub(super) async fn store(tx: &impl ConnectionTrait, fresh: &[Fresh<'_>]) -> Result<Vec<Stored>, StoreError> {
-    if fresh.is_empty() {
-        return Ok(Vec::new());
-    }
-    let chats = fresh.iter().filter(|fresh| fresh.message.conversation.kind == ConversationKind::Chat).count();
-    let mut places = ids::reserve(tx, chats, fresh.len() - chats).await?;
-    let with_ids = fresh.iter().zip(places.first.0..).map(|(fresh, seq)| {
-        let id = places.next_id(fresh.message.conversation.kind)?;
-        Ok(Stored { message: row(fresh, id), seq: Some(Seq(seq)) })
-    });
-    let stored = with_ids.collect::<Result<Vec<Stored>, StoreError>>()?;
-    for kind in [ConversationKind::Chat, ConversationKind::Support] {
-        let rows: Vec<&Stored> = stored.iter().filter(|stored| stored.message.conversation.kind == kind).collect();
-        with_table!(kind, Table => Table::insertion().insert(tx, &rows).await?);
+    let mut stored: Vec<Stored> = fresh.iter().map(|fresh| Stored { message: row(fresh), seq: None }).collect();
+    if !stored.is_empty() {
+        bulk::insert(tx, &mut stored).await?;
     }
     Ok(stored)
 }
@@ -206,14 +196,14 @@ pub(super) fn addressed(Stored { message, seq }: Stored, view: &View<'_>) -> Opt
     Some(audience.map(|audience| Addressed { event: Event { seq, change: Change::Posted(message) }, audience }))
 }
 
-/// A classic client is told of uploads by their paths, unless the sender has named files itself.
-fn row(Fresh { message, attachments, at }: &Fresh<'_>, id: MessageId) -> Message {
+/// A message without its id. A classic client is told of uploads by their paths, unless the sender has named files itself.
+fn row(Fresh { message, attachments, at }: &Fresh<'_>) -> Message {
     let NewMessage { conversation, sender_id, content, file_type, file_paths, selected_chat_id, client_id, .. } =
         (*message).clone();
     let (first_type, paths) =
         (|| attachments.first().map(|first| first.media_type.clone()), || attachment::file_paths(attachments));
     Message {
-        id,
+        id: MessageId(0),
         conversation,
         sender_id,
         content,

@@ -85,6 +85,11 @@ impl Queue {
         count
     }
 
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.receiver.is_empty()
+    }
+
     /// Lets nothing more in; what waits can still be taken.
     pub(super) fn close(&mut self) {
         self.receiver.close();

@@ -3,7 +3,7 @@
 use crate::harness::{Backend, Client, Kind, Server, TestDatabase, new_message};
 use rstest::rstest;
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 #[rstest]
@@ -59,6 +59,50 @@ async fn selected_chat_id_is_stored_and_echoed(#[values(Backend::Sqlite, Backend
     client.send(&message).await;
     assert_eq!(client.expect("MESSAGE").await["payload"]["selected_chat_id"], 789);
     assert_eq!(database.number("SELECT CAST(selected_chat_id AS BIGINT) FROM messages").await, 789);
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_is_stored_at_once_keeps_its_order_and_each_what_it_has(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let database = TestDatabase::new(backend).await;
+    let server = Server::start(&database).await;
+    let (mut client, welcome) = Client::natter_v1(&server, 1).await;
+    let messages: Vec<_> = (1..=100)
+        .map(|number| {
+            let kind = if number % 7 < 3 { Kind::Chat } else { Kind::Support };
+            let mut message = new_message(kind, 5, 1, &format!("n{number}"));
+            let set = [
+                ("file_type", json!(format!("type/{number}")), number % 3 == 0),
+                ("file_paths", json!(format!("path/{number}")), number % 4 == 0),
+                ("selected_chat_id", json!(number), kind == Kind::Chat && number % 5 == 0),
+                ("client_id", json!(Uuid::from_u128(number)), number % 6 == 0),
+            ];
+            for (field, value, _) in set.into_iter().filter(|(_, _, is_set)| *is_set) {
+                message[field] = value;
+            }
+            message
+        })
+        .collect();
+    client.send_together(&messages).await;
+    let (mut told, mut last_ids) = (Vec::new(), BTreeMap::new());
+    for (seq, sent) in (1..).zip(&messages) {
+        let frame = client.next().await;
+        assert_eq!(frame["seq"], seq);
+        let id = frame["payload"]["id"].as_i64();
+        assert!(id > last_ids.insert(frame["type"].to_string(), id).flatten(), "ids ascend: {frame}");
+        for field in ["content", "file_type", "file_paths", "selected_chat_id", "client_id"] {
+            assert_eq!(frame["payload"].get(field).unwrap_or(&json!(null)), &sent[field], "{field}");
+        }
+        told.push(frame);
+    }
+    assert_eq!(database.assert_gapless_log().await, 100);
+    let log_id = welcome["payload"]["log_id"].as_str().expect("a log id");
+    let (mut returned, _) = Client::resuming(&server, 2, 0, log_id).await;
+    for frame in told {
+        assert_eq!(returned.next().await["payload"], frame["payload"], "what the rows tell is what was told at once");
+    }
 }
 
 #[rstest]
