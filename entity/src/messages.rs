@@ -23,7 +23,7 @@ pub struct Model {
     pub file_paths: Option<String>,
     /// Stored and echoed for classic clients, without a meaning of its own.
     pub selected_chat_id: Option<ConversationId>,
-    /// When its transaction began, to the millisecond.
+    /// When its batch was taken up to be stored, to the millisecond.
     pub created_at: Timestamp,
     /// The place in the log of the event that brought it; null where the application wrote the row itself.
     pub seq: Option<Seq>,

@@ -21,7 +21,7 @@ pub struct Model {
     pub file_type: Option<String>,
     /// Where the attached files lie, as the client named it.
     pub file_paths: Option<String>,
-    /// When its transaction began, to the millisecond.
+    /// When its batch was taken up to be stored, to the millisecond.
     pub created_at: Timestamp,
     /// The place in the log of the event that brought it; null where the application wrote the row itself.
     pub seq: Option<Seq>,

@@ -29,7 +29,7 @@ pub struct Pause {
     since: Cell<Option<Instant>>,
 }
 
-/// A request that is served, until its answer has been sent.
+/// A request that is served, until its answer has been handed over to be sent.
 pub(super) struct Serving(Rc<Pause>);
 
 impl Timed {

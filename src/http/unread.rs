@@ -17,7 +17,7 @@ use std::{
     task::{Context, Poll},
 };
 
-/// Keeps what is left of a request's body until its answer has been sent, whoever gives that answer. So the server takes it for unread,
+/// Keeps what is left of a request's body until its answer has been handed over to be sent, whoever gives that answer. So the server takes it for unread,
 /// and cuts the connection off after a moment; of one that was dropped it would read chunks for ever, to find the next request behind
 /// them.
 ///

@@ -17,6 +17,9 @@ pub enum KeyFault {
     /// ES256 is on P-256 alone.
     #[error("must be on the curve P-256 where it is an EC key")]
     AnotherCurve,
+    /// `EdDSA` is on Ed25519 alone here.
+    #[error("must be a key of 32 bytes on Ed25519 where it is an OKP key")]
+    NoEd25519,
     /// RFC 7518 wants no less for RS256; with another, every signature would be refused.
     #[error("must have from 2,048 to 8,192 bits where it is an RSA key")]
     AnotherSize,

@@ -89,7 +89,8 @@ fn too_few(load: &Load, number: u32) -> LoadFault {
 /// A session reads in large pieces where there are few of them, and takes little memory where there are many.
 fn buffers(load: &Load) -> WebSocketConfig {
     const ALL: u32 = 64 << 20;
-    let each = (ALL / load.sessions()).clamp(4 << 10, 128 << 10);
+    // Before each read, all of it is filled with zeros.
+    let each = (ALL / load.sessions()).clamp(4 << 10, 16 << 10);
     WebSocketConfig::default().read_buffer_size(each as usize).write_buffer_size(each as usize)
 }
 

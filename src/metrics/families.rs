@@ -122,7 +122,11 @@ impl Table {
 
     fn commit_duration(&self) -> Histogram {
         let buckets = vec![0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
-        self.histogram("natter_commit_duration_seconds", "Time of one transaction, from its begin until it was on disk.", buckets)
+        self.histogram(
+            "natter_commit_duration_seconds",
+            "Time of one transaction, from its batch's first statement until it was on disk.",
+            buckets,
+        )
     }
 
     fn errors(&self) -> IntCounterVec {

@@ -71,7 +71,7 @@ pub enum Acked {
     Posted {
         /// The message's id.
         id: MessageId,
-        /// When its transaction began.
+        /// When its batch was taken up to be stored.
         created_at: Timestamp,
         /// The sender's idempotency key.
         client_id: Option<Uuid>,

@@ -23,7 +23,7 @@ pub struct Message {
     pub file_paths: Option<String>,
     /// Stored and echoed; chat messages alone.
     pub selected_chat_id: Option<ConversationId>,
-    /// When its transaction began.
+    /// When its batch was taken up to be stored.
     pub created_at: Timestamp,
     /// The sender's idempotency key.
     pub client_id: Option<Uuid>,

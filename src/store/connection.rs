@@ -2,14 +2,18 @@
 
 use super::{StoreError, commit::begin, patience};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// For how long a transaction that began early is used: what a fan-out does not take, but a process that stood still. PostgreSQL ends a
+/// session that is idle in a transaction for longer than `connect` allows.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// The one connection that messages are written by.
 #[derive(Debug)]
 pub(super) struct Connection {
     db: DatabaseConnection,
-    /// The transaction that began early.
-    begun: Option<DatabaseTransaction>,
+    /// The transaction that began early, and when.
+    begun: Option<(DatabaseTransaction, Instant)>,
 }
 
 impl Connection {
@@ -23,7 +27,7 @@ impl Connection {
     }
 
     /// The connection for anything but a batch: what began early is rolled back.
-    pub(super) fn idle(&mut self) -> &DatabaseConnection {
+    pub(super) fn without_transaction(&mut self) -> &DatabaseConnection {
         self.begun = None;
         &self.db
     }
@@ -31,18 +35,21 @@ impl Connection {
     /// A transaction for a batch.
     pub(super) async fn begin(&mut self) -> Result<DatabaseTransaction, StoreError> {
         match self.begun.take() {
-            Some(tx) => Ok(tx),
-            None => begin(&self.db).await,
+            Some((tx, at)) if at.elapsed() < FRESH => Ok(tx),
+            Some(_) | None => begin(&self.db).await,
         }
     }
 
-    /// Begins the transaction of a batch that waits already. PostgreSQL's answer to a BEGIN is a trip: between a commit and its fan-out,
-    /// when all who write wait, it takes a tenth of the time that it takes during the fan-out. SQLite's would hold the lock that
-    /// applications wait for.
-    pub(super) async fn begin_early(&mut self) {
+    /// Begins the transaction of a batch that waits already, while the one before it is handed out: on PostgreSQL each trip waits for
+    /// its answer. SQLite's would hold the lock that applications wait for.
+    ///
+    /// # Errors
+    /// Where the connection is of no more use: the BEGIN may still take place on it.
+    pub(super) async fn begin_early(&mut self) -> Result<(), StoreError> {
         if self.db.get_database_backend() == DbBackend::Postgres {
-            // Where that fails, so does the batch.
-            self.begun = patience::within(self.patience(), begin(&self.db)).await.ok();
+            let tx = patience::within(self.patience(), begin(&self.db)).await?;
+            self.begun = Some((tx, Instant::now()));
         }
+        Ok(())
     }
 }

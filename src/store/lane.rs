@@ -91,7 +91,7 @@ impl Lane {
         stop: impl Future<Output = ()>,
     ) -> Result<(), BrokenLog> {
         let outcome = self.carry(&publish, stop).await;
-        close(self.connection.idle()).await;
+        close(self.connection.without_transaction()).await;
         outcome
     }
 
@@ -135,9 +135,6 @@ impl Lane {
             match commit(&mut self.connection, &mut self.memberships, piece, self.clock.now()).await {
                 Ok(committed) => {
                     metrics::committed(&committed, piece.len(), began.elapsed());
-                    if !pieces.is_empty() || !self.queue.is_empty() {
-                        self.connection.begin_early().await;
-                    }
                     self.publish(committed, publish).await?;
                 }
                 Err(Failure::NotStored(error)) if error.is_the_rows_fault() => bisect(piece, &error, &mut pieces, publish).await,
@@ -159,19 +156,30 @@ impl Lane {
         if let (Some(first), Some(last)) = (committed.events.first(), committed.events.last()) {
             let (first, last) = (first.event.seq, last.event.seq);
             if first.0 != self.head.seq.0 + 1 {
-                seam::close_gap(self.connection.idle(), &mut self.memberships, &mut self.head, first, publish).await?;
+                let db = self.connection.without_transaction();
+                seam::close_gap(db, &mut self.memberships, &mut self.head, first, publish).await?;
             }
             self.head.seq = last;
         }
         self.outages = 0;
         self.pruner.saw(committed.events.len());
-        publish(committed).await;
-        Ok(())
+        if self.queue.is_empty() {
+            publish(committed).await;
+            return Ok(());
+        }
+        let (begun, ()) = tokio::join!(self.connection.begin_early(), publish(committed));
+        match begun {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                log::error!("the database takes no changes: {error}");
+                self.outlast(Vec::new(), publish).await
+            }
+        }
     }
 
     /// Takes one step of the log's pruning. Where the database is away, whoever waits behind it is told so.
     async fn prune<F: Future<Output = ()>>(&mut self, publish: &impl Fn(Committed) -> F) -> Result<(), BrokenLog> {
-        let Err(error) = self.pruner.step(self.connection.idle(), self.clock.now()).await else { return Ok(()) };
+        let Err(error) = self.pruner.step(self.connection.without_transaction(), self.clock.now()).await else { return Ok(()) };
         log::error!("the event log was not pruned: {error}");
         self.outlast(Vec::new(), publish).await
     }
@@ -203,7 +211,8 @@ impl Lane {
         log::error!("whether {} changes are stored is not known yet: {error}", piece.len());
         let is_stored = loop {
             self.outlast(std::mem::take(&mut rest), publish).await?;
-            match outage::is_stored(self.connection.idle(), committed.events.last().map(|last| &last.event)).await {
+            match outage::is_stored(self.connection.without_transaction(), committed.events.last().map(|last| &last.event)).await
+            {
                 Ok(is_stored) => break is_stored,
                 Err(error) => log::debug!("the database is away again: {error}"),
             }
@@ -230,7 +239,7 @@ impl Lane {
         for piece in rest {
             publish(refused(piece, &Refusal::unavailable(AWAY))).await;
         }
-        let (options, old, outages) = (self.options.clone(), self.connection.idle().clone(), self.outages);
+        let (options, old, outages) = (self.options.clone(), self.connection.without_transaction().clone(), self.outages);
         let mut ended = std::pin::pin!(outage::ended(&options, &old, outages));
         let mut late = Vec::new();
         let (db, head) = loop {
@@ -247,7 +256,7 @@ impl Lane {
         };
         self.connection = Connection::new(db);
         self.outages += 1;
-        seam::check(self.connection.idle(), self.head, head).await?;
+        seam::check(self.connection.without_transaction(), self.head, head).await?;
         self.is_held_up.store(false, Ordering::Relaxed);
         Ok(())
     }
@@ -294,10 +303,6 @@ impl<'a> Pieces<'a> {
         }
         pieces.reverse();
         Self(pieces)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     pub(super) fn next(&mut self) -> Option<&'a [Draft]> {

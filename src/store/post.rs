@@ -186,7 +186,8 @@ pub(super) async fn store(tx: &impl ConnectionTrait, fresh: &[Fresh<'_>]) -> Res
     if !stored.is_empty() {
         bulk::insert(tx, &mut stored).await?;
     }
-    Ok(stored)
+    // Where one has no place, it is in no table either.
+    if stored.iter().all(|stored| stored.seq.is_some()) { Ok(stored) } else { Err(StoreError::Skipped) }
 }
 
 /// The event that brought it, with those who may see it: its conversation's members were loaded.

@@ -16,10 +16,8 @@ pub(super) async fn close_gap<F: Future<Output = ()>>(
     publish: &impl Fn(Committed) -> F,
 ) -> Result<(), BrokenLog> {
     check(db, *head, Head { seq: Seq(next.0 - 1), ..*head }).await?;
-    if head.seq.0 + 1 < next.0 {
-        // It may have changed who belongs where, too.
-        memberships.forget();
-    }
+    // It may have changed who belongs where, too.
+    memberships.forget();
     while head.seq.0 + 1 < next.0 {
         log::warn!("events {} to {} are not this server's: they are read from the log", head.seq.0 + 1, next.0 - 1);
         let missing = u64::try_from(next.0 - 1 - head.seq.0).unwrap_or(PAGE);

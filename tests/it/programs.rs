@@ -2,8 +2,17 @@
 
 use crate::harness::{Backend, Server, TestDatabase, server::Start};
 use serde_json::Value;
-use std::{fs::File, net::TcpListener, path::Path, process::Stdio, time::Duration};
-use tokio::{process::Command, time::timeout};
+use std::{
+    fs::File,
+    net::TcpListener,
+    path::Path,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+use tokio::{
+    process::Command,
+    time::{sleep, timeout},
+};
 
 /// How long a program may run: a browser starts slowly on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -73,10 +82,14 @@ impl ServerOn3001 {
     pub(crate) async fn start(database: &TestDatabase) -> Self {
         let turn = File::create(concat!(env!("CARGO_TARGET_TMPDIR"), "/port-3001.lock")).expect("a file to lock");
         turn.lock().expect("the turn comes");
-        let free = TcpListener::bind(("127.0.0.1", 3001));
-        drop(free.expect(
-            "this test needs port 3001, which its client has written in it, and another program listens there: stop that",
-        ));
+        // Whoever had the turn before has killed its server, which may take a moment to be gone.
+        let until = Instant::now() + Duration::from_secs(5);
+        while TcpListener::bind(("127.0.0.1", 3001)).is_err() {
+            let note =
+                "this test needs port 3001, which its client has written in it, and another program listens there: stop that";
+            assert!(Instant::now() < until, "{note}");
+            sleep(Duration::from_millis(10)).await;
+        }
         let server = Start::on(database).env("PORT", "3001").listening().await;
         Self { server, _turn: turn }
     }

@@ -13,7 +13,7 @@ use entity::{EventKind, events};
 use sea_orm::{ActiveEnum, ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, IdenStatic, Iterable, Value};
 
 /// Gives messages their ids and their places in the log, in this order, and inserts them with the event that brings each. The ids
-/// are reserved inside the transaction that uses them, so that an application that inserts beside Natter never collides.
+/// are taken inside the transaction that uses them, so that an application that inserts beside Natter never collides.
 pub(super) async fn insert(tx: &impl ConnectionTrait, messages: &mut [Stored]) -> Result<(), StoreError> {
     match tx.get_database_backend() {
         DbBackend::Postgres => postgres::insert(tx, messages).await,
