@@ -34,10 +34,13 @@ impl Connection {
 
     /// A transaction for a batch.
     pub(super) async fn begin(&mut self) -> Result<DatabaseTransaction, StoreError> {
-        match self.begun.take() {
-            Some((tx, at)) if at.elapsed() < FRESH => Ok(tx),
-            Some(_) | None => begin(&self.db).await,
+        if let Some((tx, at)) = self.begun.take()
+            && at.elapsed() < FRESH
+        {
+            return Ok(tx);
         }
+        // There is no other connection: what was not fresh has given it back.
+        begin(&self.db).await
     }
 
     /// Begins the transaction of a batch that waits already, while the one before it is handed out: on PostgreSQL each trip waits for
