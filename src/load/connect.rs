@@ -1,25 +1,21 @@
 //! Opening a session: the socket, the handshake, and in natter.v1 the welcome.
 
-use super::{LoadFault, options::Load};
-use futures_util::StreamExt;
-use serde::Deserialize;
-use std::{io::ErrorKind, time::Duration};
-use tokio::{net::TcpStream, time::timeout};
-use tokio_tungstenite::{
-    WebSocketStream, client_async_with_config,
-    tungstenite::{
-        ClientRequestBuilder, Error, Message,
-        error::{ProtocolError, SubProtocolError},
-        protocol::WebSocketConfig,
-    },
+use super::{
+    LoadFault,
+    handshake::{self, Failure},
+    options::Load,
+    socket::{Heard, Socket, code_and_reason},
 };
+use serde::Deserialize;
+use std::{future::poll_fn, io::ErrorKind, time::Duration};
+use tokio::{net::TcpStream, time::timeout};
 use url::Url;
 
 /// How long a server has for the handshake, and for the welcome.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A WebSocket to the server.
-pub(super) type Socket = WebSocketStream<TcpStream>;
+/// The subprotocol that is asked for, unless the classic dialect is.
+const NATTER_V1: &str = "natter.v1";
 
 /// A session that is open.
 pub(super) struct Opened {
@@ -30,6 +26,7 @@ pub(super) struct Opened {
 
 #[derive(Deserialize)]
 struct Welcome {
+    r#type: String,
     payload: WelcomePayload,
 }
 
@@ -65,16 +62,8 @@ async fn handshake(load: &Load, server: &Url, number: u32, token: Option<&str>) 
         _ => unreachable(error),
     })?;
     stream.set_nodelay(true).map_err(unreachable)?;
-    let uri = url.as_str().parse().map_err(|error| LoadFault::Handshake { number, error: format!("{error}") })?;
-    let mut request = ClientRequestBuilder::new(uri);
-    if !load.classic {
-        request = request.with_sub_protocol("natter.v1");
-    }
-    if let Some(token) = token {
-        request = request.with_header("Authorization", format!("Bearer {token}"));
-    }
-    let opened = client_async_with_config(request, stream, Some(buffers(load))).await;
-    let (socket, _) = opened.map_err(|error| fault_of(number, error))?;
+    let protocol = (!load.classic).then_some(NATTER_V1);
+    let socket = handshake::shake(stream, &url, protocol, token).await.map_err(|failure| fault_of(number, failure))?;
     if load.classic { Ok(Opened { socket, user }) } else { welcomed(socket, number).await }
 }
 
@@ -84,14 +73,6 @@ const ENFILE: i32 = 23;
 
 fn too_few(load: &Load, number: u32) -> LoadFault {
     LoadFault::Descriptors { sessions: load.sessions(), needed: super::descriptors_for(load.sessions()), allowed: number.into() }
-}
-
-/// A session reads in large pieces where there are few of them, and takes little memory where there are many.
-fn buffers(load: &Load) -> WebSocketConfig {
-    const ALL: u32 = 64 << 20;
-    // Before each read, all of it is filled with zeros.
-    let each = (ALL / load.sessions()).clamp(4 << 10, 16 << 10);
-    WebSocketConfig::default().read_buffer_size(each as usize).write_buffer_size(each as usize)
 }
 
 fn url_of(url: &Url, user: u64, has_token: bool) -> Url {
@@ -108,37 +89,40 @@ fn url_of(url: &Url, user: u64, has_token: bool) -> Url {
     url
 }
 
-fn fault_of(number: u32, error: Error) -> LoadFault {
-    match error {
-        Error::Http(response) => LoadFault::Refused { number, status: response.status().as_u16() },
-        Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(SubProtocolError::NoSubProtocol)) => LoadFault::NoNatterV1,
-        error => LoadFault::Handshake { number, error: error.to_string() },
+fn fault_of(number: u32, failure: Failure) -> LoadFault {
+    match failure {
+        Failure::Status(status) => LoadFault::Refused { number, status },
+        Failure::NoProtocol => LoadFault::NoNatterV1,
+        failure => LoadFault::Handshake { number, error: failure.to_string() },
     }
 }
 
 /// The first frame of natter.v1, or what came in its place.
 async fn welcomed(mut socket: Socket, number: u32) -> Result<Opened, LoadFault> {
-    let mut said = String::new();
-    while let Some(message) = socket.next().await {
-        match message {
-            Ok(Message::Text(text)) => match serde_json::from_str::<Welcome>(&text) {
-                Ok(welcome) => return Ok(Opened { socket, user: welcome.payload.user_id }),
-                Err(_) => said = refusal(&text),
+    let (mut user, mut said) = (None, String::new());
+    loop {
+        let mut closed = None;
+        let mut hear = |heard: Heard<'_>| match heard {
+            Heard::Message(text) if user.is_none() => match serde_json::from_str::<Welcome>(text) {
+                Ok(welcome) if welcome.r#type == "WELCOME" => user = Some(welcome.payload.user_id),
+                Ok(_) | Err(_) => said = refusal(text),
             },
-            Ok(Message::Close(frame)) => {
-                let (code, reason) = frame.map_or((1005, String::new()), |frame| (frame.code.into(), frame.reason.to_string()));
-                let reason = if said.is_empty() { reason } else { said };
-                return Err(LoadFault::Closed { number, code, reason });
-            }
-            Ok(_) => {}
-            Err(error) => return Err(fault_of(number, error)),
+            Heard::Message(_) | Heard::Ping(_) => {}
+            Heard::Close(reason) => closed = Some(code_and_reason(reason)),
+        };
+        let read = poll_fn(|cx| socket.poll_read(cx, &mut hear)).await;
+        let closed = closed.or_else(|| read.err().map(|error| (1006, error.to_string())));
+        if let Some((code, reason)) = closed {
+            return Err(LoadFault::Closed { number, code, reason: if said.is_empty() { reason } else { said } });
+        }
+        if let Some(user) = user {
+            return Ok(Opened { socket, user });
         }
     }
-    Err(LoadFault::Closed { number, code: 1006, reason: said })
 }
 
 /// What an `ERROR` says.
-pub(super) fn refusal(text: &str) -> String {
+fn refusal(text: &str) -> String {
     let error: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
     error["payload"]["message"].as_str().unwrap_or_default().to_owned()
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod connect;
 mod fault;
+mod handshake;
 mod ledger;
 mod marker;
 mod members;
@@ -14,6 +15,7 @@ mod report;
 mod rooms;
 mod seen;
 mod session;
+mod socket;
 mod text;
 mod tokens;
 mod usage;

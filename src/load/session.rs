@@ -1,36 +1,28 @@
 //! One session: it reads what it is sent, and writes what is due, neither holding up the other.
 
 use super::{
-    connect::Socket,
     fault::{self, LoadFault},
     ledger::Ledger,
     marker::Marker,
     options::Kind,
     rooms::{Place, Rooms},
     seen::{Seen, Sight},
+    socket::{Heard, Socket, code_and_reason},
 };
-use futures_util::{
-    FutureExt, SinkExt, StreamExt,
-    stream::{SplitSink, SplitStream},
-};
+use actix_http::ws::{CloseCode, Message};
 use serde::Deserialize;
 use std::{
     cell::{Cell, RefCell},
+    future::poll_fn,
     ops::ControlFlow,
     rc::Rc,
+    task::{Context, Poll},
     time::Duration,
 };
 use tokio::{sync::mpsc, time::timeout};
-use tokio_tungstenite::tungstenite::{
-    Error, Message,
-    protocol::{CloseFrame, frame::coding::CloseCode},
-};
 
 /// Orders that wait for a session. The pacer waits for room, and the schedule shows for how long.
 pub(super) const ORDERS: usize = 1_024;
-
-/// Frames that are read before what is due is written.
-const BURST: usize = 256;
 
 /// How long the server has to answer a goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -69,8 +61,6 @@ pub(super) struct Session {
     /// When the messages that it has still to write were due: at most a window, and one order.
     due: Vec<u64>,
     seen: Seen,
-    /// When the frames that are being read were there: looking at the clock for each would take a tenth of all the time.
-    read_at: u64,
     orders: mpsc::Receiver<Order>,
     /// What the last `ERROR` said, for the close that may follow it.
     said: String,
@@ -90,55 +80,71 @@ struct Problem {
     message: String,
 }
 
-type Sink = SplitSink<Socket, Message>;
-
-/// What the socket brings.
-type Incoming = Option<Result<Message, Error>>;
-
 impl Session {
     pub(super) fn new(run: Rc<Run>, number: u32, user: u64, sender: Option<u32>, orders: mpsc::Receiver<Order>) -> Self {
         let (due, seen, said) = (Vec::new(), Seen::default(), String::new());
-        Self { run, number, user, sender, posted: 0, due, seen, read_at: 0, orders, said }
+        Self { run, number, user, sender, posted: 0, due, seen, orders, said }
     }
 
     /// Reads and writes until it is told to leave, or the server closes.
-    pub(super) async fn live(mut self, socket: Socket) {
-        let (mut sink, mut stream) = socket.split();
-        let mut is_flushed = true;
+    pub(super) async fn live(mut self, mut socket: Socket) {
+        match poll_fn(|cx| self.poll_end(cx, &mut socket)).await {
+            End::Closed => {}
+            // A server that does not answer is left all the same.
+            End::Leaves => drop(timeout(GOODBYE, goodbye(socket)).await),
+        }
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>, socket: &mut Socket) -> Poll<End> {
         loop {
-            // What the kernel does not take yet must not keep it from reading: a server waits for its readers, too.
-            let mut step = tokio::select! {
-                biased;
-                flushed = sink.flush(), if !is_flushed => self.wrote(flushed),
-                frame = stream.next() => {
-                    self.read_at = self.run.ledger.borrow().now();
-                    self.hear(frame)
-                }
-                Some(order) = self.orders.recv(), if is_flushed => self.obey(order),
-            };
-            for _ in 0..BURST {
-                let (ControlFlow::Continue(()), Some(frame)) = (&step, stream.next().now_or_never()) else { break };
-                step = self.hear(frame);
+            // It reads first: a server that goes says why. And what the kernel does not take yet must not keep it from reading: a server
+            // waits for its readers, too.
+            let read = self.poll_read(cx, socket);
+            if let Poll::Ready(ControlFlow::Break(end)) = read {
+                return Poll::Ready(end);
             }
-            match step {
-                ControlFlow::Continue(()) => {}
-                ControlFlow::Break(End::Closed) => return,
-                ControlFlow::Break(End::Leaves) => {
-                    // A server that does not answer is left all the same.
-                    let _ = timeout(GOODBYE, goodbye(&mut sink, &mut stream)).await;
-                    return;
-                }
+            let flushed = socket.poll_flush(cx).map(|flushed| self.went(flushed));
+            if let Poll::Ready(ControlFlow::Break(end)) = flushed {
+                return Poll::Ready(end);
             }
-            let (written, flushed) = (self.write(&mut sink).await, sink.flush().now_or_never());
-            is_flushed = flushed.is_some();
-            if self.wrote(written).is_break() || flushed.is_some_and(|flushed| self.wrote(flushed).is_break()) {
-                return;
+            let obeyed = if flushed.is_ready() { self.poll_orders(cx) } else { Poll::Pending };
+            if let Poll::Ready(ControlFlow::Break(end)) = obeyed {
+                return Poll::Ready(end);
+            }
+            if let ControlFlow::Break(end) = self.write(socket) {
+                return Poll::Ready(end);
+            }
+            let is_written = flushed.is_ready() && !socket.is_flushed();
+            if read.is_pending() && obeyed.is_pending() && !is_written {
+                return Poll::Pending;
             }
         }
     }
 
-    /// Hands over what is due. It waits for nothing: all that was written before was flushed, or is due later.
-    async fn write(&mut self, sink: &mut Sink) -> Result<(), Error> {
+    fn poll_orders(&mut self, cx: &mut Context<'_>) -> Poll<ControlFlow<End>> {
+        // Whoever gave them is gone, where the order to leave found no room.
+        self.orders.poll_recv(cx).map(|order| self.obey(order.unwrap_or(Order::Leave)))
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, socket: &mut Socket) -> Poll<ControlFlow<End>> {
+        let (mut closed, mut read_at) = (None, None);
+        let read = socket.poll_read(cx, &mut |heard| match heard {
+            // Looking at the clock for each would take a tenth of all the time.
+            Heard::Message(text) => {
+                let now = *read_at.get_or_insert_with(|| self.run.ledger.borrow().now());
+                self.read(text, now);
+            }
+            Heard::Ping(_) => {}
+            Heard::Close(reason) => closed = Some(code_and_reason(reason)),
+        });
+        match closed {
+            Some((code, reason)) => Poll::Ready(self.closed(code, reason)),
+            None => read.map(|read| self.went(read)),
+        }
+    }
+
+    /// Adds what is due to what is flushed next.
+    fn write(&mut self, socket: &mut Socket) -> ControlFlow<End> {
         for due in std::mem::take(&mut self.due) {
             // An order that came too late: its message would stand in no result.
             if self.run.is_over.get() {
@@ -152,9 +158,9 @@ impl Session {
                 let now = ledger.now();
                 ledger.sent(number, due, now);
             }
-            sink.feed(Message::text(text)).await?;
+            self.went(socket.write(Message::Text(text.into())))?;
         }
-        Ok(())
+        ControlFlow::Continue(())
     }
 
     fn message(&self, number: u64) -> String {
@@ -178,36 +184,22 @@ impl Session {
         }
     }
 
-    fn wrote(&self, written: Result<(), Error>) -> ControlFlow<End> {
-        match written {
+    fn went(&self, outcome: std::io::Result<()>) -> ControlFlow<End> {
+        match outcome {
             Ok(()) => ControlFlow::Continue(()),
-            Err(error) => self.cut(&error),
+            Err(error) => self.closed(1006, error.to_string()),
         }
     }
 
-    fn hear(&mut self, frame: Incoming) -> ControlFlow<End> {
-        match frame {
-            Some(Ok(Message::Text(text))) => self.read(&text),
-            Some(Ok(Message::Close(frame))) => {
-                let (code, reason) = frame.map_or((1005, String::new()), |frame| (frame.code.into(), frame.reason.to_string()));
-                return self.closed(code, reason);
-            }
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_))) => {}
-            Some(Err(error)) => return self.cut(&error),
-            None => return self.closed(1006, "cut without a close frame".to_owned()),
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn read(&mut self, text: &str) {
+    fn read(&mut self, text: &str, now: u64) {
         if text.starts_with(r#"{"type":"ACK""#) || text.starts_with(r#"{"type":"ERROR""#) {
-            self.read_answer(text);
+            self.read_answer(text, now);
         } else if let Some(number) = self.run.marker.number(text.as_bytes()) {
-            self.read_message(number);
+            self.read_message(number, now);
         }
     }
 
-    fn read_message(&mut self, number: u64) {
+    fn read_message(&mut self, number: u64, now: u64) {
         let run = Rc::clone(&self.run);
         let mut ledger = run.ledger.borrow_mut();
         if !ledger.knows(number) {
@@ -217,7 +209,6 @@ impl Session {
             ledger.strayed();
             return;
         };
-        let now = self.read_at;
         let sight = self.seen.add(place, next);
         ledger.delivered(number, now, sight);
         let is_own = self.sender.is_some_and(|sender| number % run.rooms.senders() == u64::from(sender));
@@ -228,11 +219,11 @@ impl Session {
     }
 
     /// The answer to a message: in natter.v1 it says to which.
-    fn read_answer(&mut self, text: &str) {
+    fn read_answer(&mut self, text: &str, now: u64) {
         let Ok(Answer { request_id, payload }) = serde_json::from_str(text) else { return };
         let number = request_id.and_then(|id| id.parse().ok());
         let run = Rc::clone(&self.run);
-        let (mut ledger, now) = (run.ledger.borrow_mut(), self.read_at);
+        let mut ledger = run.ledger.borrow_mut();
         if payload.code.is_empty() {
             if let Some(number) = number {
                 ledger.accepted(number, now);
@@ -252,10 +243,6 @@ impl Session {
         if self.run.goes_on.get() && self.sender.is_some() {
             self.due.push(now);
         }
-    }
-
-    fn cut(&self, error: &Error) -> ControlFlow<End> {
-        self.closed(1006, error.to_string())
     }
 
     fn closed(&self, code: u16, reason: String) -> ControlFlow<End> {
@@ -278,9 +265,12 @@ enum End {
     Leaves,
 }
 
-async fn goodbye(sink: &mut Sink, stream: &mut SplitStream<Socket>) {
-    let normal = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-    if sink.send(Message::Close(Some(normal))).await.is_ok() {
-        while let Some(Ok(_)) = stream.next().await {}
+async fn goodbye(mut socket: Socket) -> std::io::Result<()> {
+    socket.write(Message::Close(Some(CloseCode::Normal.into())))?;
+    poll_fn(|cx| socket.poll_flush(cx)).await?;
+    let mut is_answered = false;
+    while !is_answered {
+        poll_fn(|cx| socket.poll_read(cx, &mut |heard| is_answered |= matches!(heard, Heard::Close(_)))).await?;
     }
+    Ok(())
 }
