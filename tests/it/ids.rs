@@ -2,6 +2,7 @@
 
 use crate::harness::{Backend, Client, Kind, Server, TestDatabase, new_message, server::Start};
 use rstest::rstest;
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 /// Written as JSON.
@@ -131,4 +132,31 @@ async fn no_route_takes_what_is_no_id(
         assert_eq!(server.get(&format!("/api/v1/presence?userId={id}")).await.0, 401, "{id}");
     }
     assert_eq!(server.get(&format!("/api/v1/presence?userId={LAST}")).await.0, 200);
+}
+
+#[rstest]
+#[tokio::test]
+async fn where_the_application_has_used_up_the_ids_nothing_more_is_stored(
+    #[values(Kind::Chat, Kind::Support)] kind: Kind,
+    #[values(LAST, i64::MAX)] last: i64,
+) {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let server = Server::start(&database).await;
+    let (table, conversation) = (kind.table(), kind.id_field());
+    let row = format!("INSERT INTO {table} (id, {conversation}, sender_id, content) VALUES ({last}, 1, 2, 'x')");
+    let db = database.connect().await;
+    db.execute_unprepared(&row).await.expect("a row of the application");
+    db.close().await.expect("the connection closes");
+    let (mut client, _) = Client::natter_v1(&server, 1).await;
+    let alone = client.request(new_message(kind, 1, 1, "x")).await;
+    assert_eq!((&alone["type"], &alone["payload"]["code"]), (&json!("ERROR"), &json!("internal")), "{alone}");
+    server.logged(&format!("{table} has no id left: the last one is {last}")).await;
+    client.send_together(&[1, 2].map(|_| new_message(kind, 1, 1, "x"))).await;
+    for _ in 1..=2 {
+        client.expect_error("internal").await;
+    }
+    let other = if kind == Kind::Chat { Kind::Support } else { Kind::Chat };
+    client.post(other, 1, "the first").await;
+    let first = client.next().await;
+    assert_eq!((&first["payload"]["id"], &first["seq"]), (&json!(1), &json!(1)), "{first}");
 }

@@ -24,6 +24,8 @@ pub(super) async fn insert(tx: &impl ConnectionTrait, messages: &mut [Stored]) -
 /// The insertion of messages into one table and of their events into the log.
 pub(super) struct Insertion<T: MessageTable> {
     columns: Vec<T::Column>,
+    /// For a row alone, whose numbers are taken by the same text.
+    sqlite_one: String,
     /// For each number of rows that a statement may have.
     sqlite: [String; BUCKETS.len()],
     /// For any number.
@@ -35,7 +37,8 @@ impl<T: MessageTable> Insertion<T> {
     pub(super) fn without(unset: &[T::Column]) -> Self {
         let unset: Vec<&str> = unset.iter().map(IdenStatic::as_str).collect();
         let columns: Vec<T::Column> = T::Column::iter().filter(|column| !unset.contains(&column.as_str())).collect();
-        Self { sqlite: BUCKETS.map(|rows| sqlite::text::<T>(&columns, rows)), postgres: postgres::text::<T>(&columns), columns }
+        let (sqlite_one, postgres) = (sqlite::text_of_one::<T>(&columns), postgres::text::<T>(&columns));
+        Self { sqlite_one, sqlite: BUCKETS.map(|rows| sqlite::text::<T>(&columns, rows)), postgres, columns }
     }
 
     /// What a message sets, column by column.
