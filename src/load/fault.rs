@@ -44,6 +44,14 @@ pub enum LoadFault {
         /// The reason in words, which may be empty.
         reason: String,
     },
+    /// The server closed one after the other, until none was left.
+    #[error("the server closed all {sessions} sessions before the run was over, the last one with {how}: there is no result")]
+    AllClosed {
+        /// How many there were.
+        sessions: u32,
+        /// The code, with the reason if there was one.
+        how: String,
+    },
     /// A message was refused for a reason that holds for all of them.
     #[error("the server refuses messages with {code}{}: {}", said(.message), advice_for_error(.code))]
     Forbidden {
@@ -125,7 +133,7 @@ fn advice_for_silence(error: &std::io::Error) -> String {
 fn advice_for_status(status: u16) -> String {
     match status {
         401 | 403 => "it wants to know who connects: give --token-secret or --token-file".to_owned(),
-        404 => "there is no WebSocket at this path: Natter's is /ws-online-status".to_owned(),
+        404 => "there is nothing at this path: is it Natter? Its WebSocket is at /ws-online-status".to_owned(),
         429 => {
             format!("limits.handshakes_per_second or limits.handshakes_burst is reached; {UNLIMITED}, or lower --connect-rate")
         }
@@ -139,7 +147,11 @@ fn advice_for_status(status: u16) -> String {
 
 fn advice_for_close(code: u16) -> String {
     match code {
-        4001 | 4003 => "where auth.mode is \"jwt\", give --token-secret or --token-file".to_owned(),
+        4001 | 4003 => {
+            "where auth.mode is \"jwt\", give --token-secret or --token-file, with the server's own secret; where it is \"trusted\", give \
+             neither, and no userId in the --url but {user}"
+                .to_owned()
+        }
         4005 => format!("limits.connections_per_user or limits.connections_per_address is reached; {UNLIMITED}"),
         4100 => {
             "this machine does not read as fast as the server writes: give the generator more of it, or less to do".to_owned()
@@ -158,7 +170,7 @@ fn advice_for_error(code: &str) -> String {
         ),
         "forbidden" | "not_found" => {
             "the conversation is not open to these users: with access.unlisted = \"deny\", load conversations with members \
-             (--conversations, --members, --key)"
+             (--conversations, --members, --key); where an earlier run gave it members, load another database"
                 .to_owned()
         }
         "sender_mismatch" | "unauthorized" => "the tokens are not those of the sessions' users".to_owned(),

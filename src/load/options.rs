@@ -152,10 +152,10 @@ impl Load {
 }
 
 fn websocket_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    let url = Url::parse(text).map_err(|error| format!("{error}; it must be ws://HOST:PORT/PATH"))?;
     match url.scheme() {
         "ws" if url.has_host() => Ok(url),
-        "wss" => Err("TLS is not spoken: measure the server behind the proxy that ends it".to_owned()),
+        "wss" | "https" => Err("TLS is not spoken: measure the server behind the proxy that ends it".to_owned()),
         _ => Err("it must be ws://HOST:PORT/PATH".to_owned()),
     }
 }

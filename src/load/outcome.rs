@@ -3,7 +3,9 @@
 use super::{
     bench::{Bench, Mark},
     ledger::Ledger,
-    report::{Asked, Connecting, Deliveries, Generator, Latencies, Messages, Percentiles, Report, Server, rounded},
+    report::{
+        Asked, Connecting, Deliveries, ENOUGH_SECONDS, Generator, Latencies, Messages, Percentiles, Report, Server, rounded,
+    },
 };
 
 impl Bench<'_> {
@@ -52,8 +54,9 @@ impl Bench<'_> {
     fn server(&self, first: &Mark, last: &Mark) -> Option<Server> {
         let (before, connected, end) = (self.before?, self.connected?, last.server?);
         let used = end.since(first.server?);
-        // No CPU time at all is less than /metrics can tell, and not nothing.
-        let per = |count: u64| (count > 0 && used.cpu_seconds > 0.0).then(|| rounded(used.cpu_seconds * 1e6 / float(count)));
+        // Of a few whole seconds, nobody knows what part was used before.
+        let is_exact = self.meter.is_exact() || used.cpu_seconds >= ENOUGH_SECONDS;
+        let per = |count: u64| (count > 0 && is_exact).then(|| rounded(used.cpu_seconds * 1e6 / float(count)));
         Some(Server {
             source: self.meter.name()?,
             cpu_seconds: rounded(used.cpu_seconds),

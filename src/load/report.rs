@@ -115,6 +115,9 @@ pub struct Percentiles {
     pub max: f64,
 }
 
+/// Seconds of CPU that are counted well enough to be divided, where only whole ones are.
+pub(super) const ENOUGH_SECONDS: f64 = 10.0;
+
 /// What the server used.
 #[derive(Clone, Debug, Serialize)]
 pub struct Server {
@@ -122,7 +125,7 @@ pub struct Server {
     pub source: &'static str,
     /// On all cores, of what was measured.
     pub cpu_seconds: f64,
-    /// In microseconds; absent where there were none, or where they took less CPU time than is counted.
+    /// In microseconds; absent where there were none, or where too few whole seconds were counted.
     pub cpu_us_per_delivery: Option<f64>,
     /// In microseconds; absent likewise.
     pub cpu_us_per_message: Option<f64>,
@@ -150,11 +153,23 @@ pub struct Generator {
 }
 
 impl Report {
-    /// Whether all sessions got all that they were owed, once, in order.
+    /// What was not as it should be: all sessions stay, and get all that they are owed, once, in order.
     #[must_use]
-    pub fn is_sound(&self) -> bool {
+    pub fn fault(&self) -> Option<String> {
         let Deliveries { lost, duplicated, out_of_order, strayed, .. } = self.deliveries;
-        lost + duplicated + out_of_order + strayed + self.messages.unanswered == 0 && self.closed.is_empty()
+        let closed: u64 = self.closed.values().sum();
+        if closed > 0 {
+            return Some(format!("the server closed {closed} sessions: what they were owed after that is lost, or in no figure"));
+        }
+        if lost + duplicated + out_of_order + strayed + self.messages.unanswered == 0 {
+            return None;
+        }
+        let advice = if lost > 0 && self.asked.conversations.is_none() {
+            ". Where an earlier run with --conversations gave these conversations members, only those are told: load another database"
+        } else {
+            ""
+        };
+        Some(format!("not every session got everything once and in order{advice}"))
     }
 }
 

@@ -28,6 +28,10 @@ impl Rooms {
         Self { sessions: load.sessions(), senders: load.senders(), conversations, have_members: load.conversations.is_some() }
     }
 
+    pub(super) fn sessions(&self) -> u32 {
+        self.sessions
+    }
+
     pub(super) fn senders(&self) -> u64 {
         self.senders.into()
     }

@@ -248,9 +248,13 @@ impl Session {
     fn closed(&self, code: u16, reason: String) -> ControlFlow<End> {
         let reason = if self.said.is_empty() { reason } else { self.said.clone() };
         let mut ledger = self.run.ledger.borrow_mut();
-        *ledger.closed.entry(format!("{code} {reason}").trim_end().to_owned()).or_default() += 1;
+        let how = format!("{code} {reason}").trim_end().to_owned();
+        *ledger.closed.entry(how.clone()).or_default() += 1;
+        let (sessions, closed) = (self.run.rooms.sessions(), ledger.closed.values().sum::<u64>());
         if fault::ends_all(code) {
             ledger.end(LoadFault::Closed { number: self.number, code, reason });
+        } else if closed >= sessions.into() {
+            ledger.end(LoadFault::AllClosed { sessions, how });
         }
         ControlFlow::Break(End::Closed)
     }

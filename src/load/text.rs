@@ -1,6 +1,6 @@
 //! The result as a table for people.
 
-use super::report::{Asked, Deliveries, Generator, Percentiles, Report, Server};
+use super::report::{Asked, Deliveries, ENOUGH_SECONDS, Generator, Percentiles, Report, Server};
 use std::fmt::Write;
 
 impl Report {
@@ -66,10 +66,12 @@ impl Server {
         let (delivery, message) = (per("delivery", self.cpu_us_per_delivery), per("message", self.cpu_us_per_message));
         let (cpu, mib, each) = (self.cpu_seconds, self.rss_kib / 1_024.0, self.rss_kib_per_session);
         let waited = self.waited_seconds.map_or_else(String::new, |waited| format!(", {waited:.2} s without a core"));
-        let used = if cpu > 0.0 || self.source == "pid" {
+        let used = if self.source == "pid" || cpu >= ENOUGH_SECONDS {
             format!("{cpu:.2} s of CPU{delivery}{message}{waited}")
         } else {
-            "less CPU than the whole seconds that /metrics counts: run longer, or give --pid".to_owned()
+            format!(
+                "less CPU than the {ENOUGH_SECONDS} whole seconds of /metrics that tell what each took: run longer, or give --pid"
+            )
         };
         format!("{used}; {mib:.1} MiB, {each:.2} KiB a session")
     }
@@ -103,7 +105,7 @@ mod tests {
             rss_kib: 1_024.0,
         };
         let text = server.to_text();
-        assert!(text.starts_with("less CPU than the whole seconds that /metrics counts") && !text.contains("0.00"), "{text}");
-        assert!(Server { cpu_seconds: 1.0, ..server }.to_text().starts_with("1.00 s of CPU; 1.0 MiB"));
+        assert!(text.starts_with("less CPU than the 10 whole seconds of /metrics") && !text.contains("0.00"), "{text}");
+        assert!(Server { cpu_seconds: 10.0, ..server }.to_text().starts_with("10.00 s of CPU; 1.0 MiB"));
     }
 }

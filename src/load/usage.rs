@@ -45,6 +45,11 @@ impl Meter {
         }
     }
 
+    /// Whether it counts parts of a second.
+    pub(super) fn is_exact(&self) -> bool {
+        matches!(self, Self::Process(_))
+    }
+
     pub(super) async fn read(&self) -> Option<Used> {
         match self {
             Self::Process(pid) => of_process(*pid),

@@ -271,6 +271,17 @@ async fn interrupted_it_ends() {
     loading.logged("interrupted").await;
 }
 
+#[tokio::test]
+async fn where_the_server_goes_it_ends_and_says_so() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let mut server = Server::unlimited(&database).await;
+    let mut loading = load(&database, &server.address, "--sessions 2 --seconds 600").spawned();
+    server.logged("2 users online").await;
+    server.kill().await;
+    assert_eq!(loading.ended().await, Some(1));
+    loading.logged("the server closed all 2 sessions before the run was over, the last one with 1006").await;
+}
+
 /// A server of another make, which hands each message to every session so many times: `copies(session, message)`.
 async fn peer(copies: impl Fn(usize, usize) -> usize + Copy + Send + 'static) -> (String, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
