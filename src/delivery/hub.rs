@@ -26,6 +26,10 @@ pub const SWEEP: Duration = Duration::from_secs(1);
 /// Batches that may wait for a hub. The sender waits for room, so the database's lane slows down and then refuses.
 const MAILBOX: usize = 16;
 
+/// How many sessions are looked at before the first of them is written to. What a session keeps has left the processor's cache since the
+/// last commit, and so it waits for the memory of all of them at once, and not for that of one after the other.
+const AHEAD: usize = 16;
+
 /// A session, as its hub sees it. None of these calls waits, and none comes back to the hub.
 pub trait Subscriber {
     /// Whose it is.
@@ -33,6 +37,9 @@ pub trait Subscriber {
 
     /// How its frames are written.
     fn encoding(&self) -> Encoding;
+
+    /// Looks at what [`Subscriber::send`] is going to look at, and changes nothing.
+    fn look_ahead(&self) {}
 
     /// Takes whole frames; the subscriber bounds what it keeps.
     fn send(&self, frames: &Bytes);
@@ -95,6 +102,24 @@ impl Slot {
     }
 }
 
+/// Hands out to these slots, each with its groups of the batch: how many frames.
+fn hand_out_to<'a>(mut slots: impl Iterator<Item = (&'a Slot, &'a [usize])> + Clone, batch: &Batch, head: Seq) -> usize {
+    let mut sent = 0;
+    loop {
+        for subscriber in slots.clone().take(AHEAD).filter_map(|(slot, _)| slot.subscriber.as_deref()) {
+            isolated(subscriber, || subscriber.look_ahead());
+        }
+        let mut count = 0;
+        for (slot, groups) in slots.by_ref().take(AHEAD) {
+            sent += slot.hand_out(batch, head, groups);
+            count += 1;
+        }
+        if count < AHEAD {
+            return sent;
+        }
+    }
+}
+
 impl Default for Hub {
     fn default() -> Self {
         Self::new()
@@ -151,18 +176,15 @@ impl Hub {
     /// costs no more than they are, however many sessions there are.
     pub fn deliver(&self, batch: &Batch, replies: &[Reply]) {
         let slots = self.slots.borrow();
-        let mut sent = 0;
         if let Some(head) = batch.head() {
             let groups = self.addressees.borrow().groups_by_slot(batch);
-            if batch.is_public() {
-                for (place, slot) in (0..).zip(slots.iter()) {
-                    sent += slot.hand_out(batch, head, groups.get(&place).map_or(&[], Vec::as_slice));
-                }
+            let sent = if batch.is_public() {
+                let groups_of = |place: u32| groups.get(&place).map_or(&[][..], Vec::as_slice);
+                hand_out_to(slots.iter().zip((0..).map(groups_of)), batch, head)
             } else {
-                for (place, groups) in &groups {
-                    sent += slots[*place as usize].hand_out(batch, head, groups);
-                }
-            }
+                let addressed = groups.iter().map(|(place, groups)| (&slots[*place as usize], groups.as_slice()));
+                hand_out_to(addressed, batch, head)
+            };
             metrics::frames_sent(Sent::Event, sent);
             self.head.set(self.head.get().max(head));
         }

@@ -26,13 +26,14 @@ use socket2::SockRef;
 use std::{
     cell::{Cell, RefCell},
     future::poll_fn,
+    hint::black_box,
     io::ErrorKind,
     net::Shutdown,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker},
 };
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, Interest, ReadBuf};
 
 /// How long a closed peer has for reading its close frame and answering it, in sweeps of one second.
 const CLOSE_TICKS: u8 = 2;
@@ -333,6 +334,12 @@ impl Subscriber for Outbox {
 
     fn encoding(&self) -> Encoding {
         Encoding { dialect: self.identity.dialect, deflate: self.identity.deflate }
+    }
+
+    fn look_ahead(&self) {
+        let state = self.state.borrow();
+        let is_ready = self.stream.borrow().try_io(Interest::WRITABLE, || Ok(()));
+        black_box((state.closing, state.waiting.counted(), self.encoding(), self.bound, is_ready.is_ok()));
     }
 
     fn send(&self, frames: &Bytes) {
