@@ -2,7 +2,7 @@
 
 use super::{
     Draft, Intent, StoreError,
-    connection::Connection,
+    connection::{Connection, Next},
     delete, edit,
     lane::Pieces,
     member,
@@ -25,17 +25,19 @@ pub(super) enum Failure {
 }
 
 /// Commits all of `drafts`, or none. What it returns is on disk, and `memberships` are what they are after it. Where it fails, they
-/// are what they were before: whoever learns that it was committed after all has them forgotten.
+/// are what they were before: whoever learns that it was committed after all has them forgotten. What comes `next` is asked for at the
+/// end.
 pub(super) async fn commit(
     connection: &mut Connection,
     memberships: &mut Memberships,
     drafts: &[Draft],
     now: Timestamp,
+    next: impl FnOnce() -> Next,
 ) -> Result<Committed, Failure> {
     let patience = connection.patience();
     let prepared = within(patience, caught(Box::pin(prepare(connection, memberships, drafts, now)))).await;
     let (tx, committed, known) = prepared.map_err(Failure::NotStored)?;
-    match within(patience, tx.commit()).await {
+    match within(patience, connection.commit(tx, next())).await {
         Ok(()) => {
             memberships.keep(known);
             Ok(committed)

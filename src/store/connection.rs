@@ -1,7 +1,8 @@
-//! The lane's connection. Under load, its next transaction begins before it is needed.
+//! The lane's connection. It is held from one batch to the next: the pool would ask it whether it still stands each time that it comes
+//! back, which is a trip more a commit.
 
 use super::{StoreError, commit::begin, patience};
-use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr};
 use std::time::{Duration, Instant};
 
 /// For how long a transaction that began early is used: what a fan-out does not take, but a process that stood still. PostgreSQL ends a
@@ -12,13 +13,34 @@ const FRESH: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Connection {
     db: DatabaseConnection,
-    /// The transaction that began early, and when.
-    begun: Option<(DatabaseTransaction, Instant)>,
+    held: Option<Held>,
+}
+
+/// What comes after a commit, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Another batch.
+    Waits,
+    /// Nothing yet.
+    Unknown,
+}
+
+/// The connection between two batches.
+#[derive(Debug)]
+struct Held {
+    on: DatabaseTransaction,
+    /// When its next transaction began, if it has.
+    begun: Option<Instant>,
 }
 
 impl Connection {
     pub(super) fn new(db: DatabaseConnection) -> Self {
-        Self { db, begun: None }
+        Self { db, held: None }
+    }
+
+    /// Whether what it says is carried out by another process, which has processors of its own.
+    pub(super) fn is_to_a_server(&self) -> bool {
+        self.db.get_database_backend() == DbBackend::Postgres
     }
 
     /// How long the lane waits for it.
@@ -27,32 +49,61 @@ impl Connection {
     }
 
     /// The connection for anything but a batch: what began early is rolled back.
-    pub(super) fn without_transaction(&mut self) -> &DatabaseConnection {
-        self.begun = None;
+    pub(super) async fn without_transaction(&mut self) -> &DatabaseConnection {
+        if let Some(held) = self.held.take()
+            && let Err(error) = patience::within(self.patience(), held.give_back()).await
+        {
+            log::debug!("the writing connection was not given back in good order: {error}");
+        }
         &self.db
     }
 
-    /// A transaction for a batch.
+    /// A transaction for a batch, to be ended by [`Connection::commit`]: dropped, it is rolled back, and the pool has the connection again.
+    /// To SeaORM, all that a held connection does is one transaction; where each of ours begins and ends is said by statements.
     pub(super) async fn begin(&mut self) -> Result<DatabaseTransaction, StoreError> {
-        if let Some((tx, at)) = self.begun.take()
-            && at.elapsed() < FRESH
-        {
-            return Ok(tx);
+        match self.held.take() {
+            Some(Held { on, begun: Some(at) }) if at.elapsed() < FRESH => return Ok(on),
+            Some(Held { on, begun: None }) => match execute(&on, begin_text(on.get_database_backend())).await {
+                Ok(()) => return Ok(on),
+                Err(error) if on.get_database_backend() == DbBackend::Postgres => {
+                    log::debug!("the writing connection broke while nothing happened: {error}");
+                }
+                Err(error) => return Err(error.into()),
+            },
+            _ => {}
         }
-        // There is no other connection: what was not fresh has given it back.
+        // There is no other connection: what was held has been given back.
         begin(&self.db).await
     }
 
-    /// Begins the transaction of a batch that waits already, while the one before it is handed out: on PostgreSQL each trip waits for
-    /// its answer. SQLite's would hold the lock that applications wait for.
-    ///
-    /// # Errors
-    /// Where the connection is of no more use: the BEGIN may still take place on it.
-    pub(super) async fn begin_early(&mut self) -> Result<(), StoreError> {
-        if self.db.get_database_backend() == DbBackend::Postgres {
-            let tx = patience::within(self.patience(), begin(&self.db)).await?;
-            self.begun = Some((tx, Instant::now()));
-        }
+    /// Commits what [`Connection::begin`] has begun, and holds the connection. On PostgreSQL, where each trip waits for its answer, the
+    /// transaction of what comes `next` already begins by the same one; SQLite's would hold the lock that applications wait for.
+    pub(super) async fn commit(&mut self, on: DatabaseTransaction, next: Next) -> Result<(), StoreError> {
+        let is_begun = next == Next::Waits && self.is_to_a_server();
+        execute(&on, if is_begun { "COMMIT; BEGIN" } else { "COMMIT" }).await?;
+        self.held = Some(Held { on, begun: is_begun.then(Instant::now) });
         Ok(())
     }
+}
+
+impl Held {
+    /// Back to the pool, which takes no connection that stands in a transaction by its own count.
+    async fn give_back(self) -> Result<(), DbErr> {
+        if self.begun.is_none() {
+            execute(&self.on, "BEGIN").await?;
+        }
+        self.on.rollback().await
+    }
+}
+
+/// A plain BEGIN on SQLite would be deferred, and fail at once where it turns into a write while another process writes.
+fn begin_text(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Sqlite => "BEGIN IMMEDIATE",
+        _ => "BEGIN",
+    }
+}
+
+async fn execute(on: &DatabaseTransaction, text: &str) -> Result<(), DbErr> {
+    on.execute_unprepared(text).await.map(drop)
 }

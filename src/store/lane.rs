@@ -4,7 +4,7 @@
 use super::{
     BrokenLog, Draft, Head, StoreError,
     commit::{Failure, commit},
-    connection::Connection,
+    connection::{Connection, Next},
     memberships::Memberships,
     outage, patience,
     retention::{Pruner, Retention},
@@ -29,6 +29,9 @@ use std::{
 const AWAY: &str = "the database is away: nothing was stored, try again";
 const NOT_STORED: &str = "the database did not take it: nothing was stored, try again";
 
+/// Fewer drafts than these are one batch: half of them would cost the server's disk as much.
+const WORTH_HALVING: usize = 128;
+
 /// The lane itself: the other end of the queue, and the only one who writes.
 #[derive(Debug)]
 pub struct Lane {
@@ -39,6 +42,8 @@ pub struct Lane {
     head: Head,
     /// Set while it waits for the database; `/readyz` tells.
     is_held_up: Arc<AtomicBool>,
+    /// What is committed and not handed out yet: the next commit goes on beside it. None is left where anything else is done.
+    unpublished: Option<Committed>,
     /// Outages since the last commit.
     outages: u32,
     queue: Queue,
@@ -75,13 +80,26 @@ impl Lane {
         let connection = Connection::new(db);
         (
             writer,
-            Self { connection, options, head, is_held_up, outages: 0, queue, batch, batch_bytes, pruner, clock, memberships },
+            Self {
+                connection,
+                options,
+                head,
+                is_held_up,
+                unpublished: None,
+                outages: 0,
+                queue,
+                batch,
+                batch_bytes,
+                pruner,
+                clock,
+                memberships,
+            },
         )
     }
 
-    /// Commits what comes in, in order, and has each commit published before the next: while the sessions take one batch, the
-    /// next gathers, and a slow fan-out makes larger batches, then a full queue, then refusals. Once `stop` resolves, nothing more
-    /// comes in, and it ends when the queue is empty.
+    /// Commits what comes in, in order, and publishes it in order: while the sessions take one batch, the next gathers, or is written if
+    /// the database is another process, and a slow fan-out makes larger batches, then a full queue, then refusals. Once `stop` resolves,
+    /// nothing more comes in, and it ends when the queue is empty.
     ///
     /// # Errors
     /// Where what it would publish does not follow what was published: the sessions must begin anew.
@@ -91,7 +109,7 @@ impl Lane {
         stop: impl Future<Output = ()>,
     ) -> Result<(), BrokenLog> {
         let outcome = self.carry(&publish, stop).await;
-        close(self.connection.without_transaction()).await;
+        close(self.connection.without_transaction().await).await;
         outcome
     }
 
@@ -103,8 +121,9 @@ impl Lane {
         let mut stop = std::pin::pin!(stop.fuse());
         let mut drafts = Vec::new();
         loop {
+            let most = self.most();
             let count = tokio::select! {
-                count = self.queue.take(&mut drafts, self.batch) => count,
+                count = self.queue.take(&mut drafts, most) => count,
                 // Neither goes first: the log is pruned under load, too, and the drafts wait for one small step.
                 () = self.pruner.due() => {
                     self.prune(publish).await?;
@@ -116,11 +135,22 @@ impl Lane {
                 }
             };
             if count == 0 {
+                self.hand_out(publish).await;
                 return Ok(());
             }
             self.store(&drafts, publish).await?;
             drafts.clear();
         }
+    }
+
+    /// How many drafts the next batch has at most. A database server takes half of what is under way, so that it has the other half to
+    /// write while the first is handed out, and answered by who waited for it.
+    fn most(&self) -> usize {
+        if !self.connection.is_to_a_server() {
+            return self.batch;
+        }
+        let unpublished = self.unpublished.as_ref().map_or(0, |committed| committed.events.len());
+        self.queue.len().midpoint(unpublished).max(WORTH_HALVING).min(self.batch)
     }
 
     /// Stores drafts in order, each piece in one transaction.
@@ -132,7 +162,11 @@ impl Lane {
         let mut pieces = Pieces::of(drafts, self.batch_bytes);
         while let Some(piece) = pieces.next() {
             let began = Instant::now();
-            match commit(&mut self.connection, &mut self.memberships, piece, self.clock.now()).await {
+            let Self { connection, memberships, clock, queue, unpublished, .. } = self;
+            let next = || if queue.len() > 0 { Next::Waits } else { Next::Unknown };
+            let committing = commit(connection, memberships, piece, clock.now(), next);
+            let (outcome, ()) = tokio::join!(committing, hand_out(unpublished.take(), publish));
+            match outcome {
                 Ok(committed) => {
                     metrics::committed(&committed, piece.len(), began.elapsed());
                     self.publish(committed, publish).await?;
@@ -156,30 +190,30 @@ impl Lane {
         if let (Some(first), Some(last)) = (committed.events.first(), committed.events.last()) {
             let (first, last) = (first.event.seq, last.event.seq);
             if first.0 != self.head.seq.0 + 1 {
-                let db = self.connection.without_transaction();
+                let db = self.connection.without_transaction().await;
                 seam::close_gap(db, &mut self.memberships, &mut self.head, first, publish).await?;
             }
             self.head.seq = last;
         }
         self.outages = 0;
         self.pruner.saw(committed.events.len());
-        if self.queue.is_empty() {
-            publish(committed).await;
-            return Ok(());
+        self.unpublished = Some(committed);
+        if !self.connection.is_to_a_server() || self.queue.len() == 0 {
+            self.hand_out(publish).await;
         }
-        let (begun, ()) = tokio::join!(self.connection.begin_early(), publish(committed));
-        match begun {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                log::error!("the database takes no changes: {error}");
-                self.outlast(Vec::new(), publish).await
-            }
-        }
+        Ok(())
+    }
+
+    async fn hand_out<F: Future<Output = ()>>(&mut self, publish: &impl Fn(Committed) -> F) {
+        hand_out(self.unpublished.take(), publish).await;
     }
 
     /// Takes one step of the log's pruning. Where the database is away, whoever waits behind it is told so.
     async fn prune<F: Future<Output = ()>>(&mut self, publish: &impl Fn(Committed) -> F) -> Result<(), BrokenLog> {
-        let Err(error) = self.pruner.step(self.connection.without_transaction(), self.clock.now()).await else { return Ok(()) };
+        self.hand_out(publish).await;
+        let Err(error) = self.pruner.step(self.connection.without_transaction().await, self.clock.now()).await else {
+            return Ok(());
+        };
         log::error!("the event log was not pruned: {error}");
         self.outlast(Vec::new(), publish).await
     }
@@ -211,7 +245,8 @@ impl Lane {
         log::error!("whether {} changes are stored is not known yet: {error}", piece.len());
         let is_stored = loop {
             self.outlast(std::mem::take(&mut rest), publish).await?;
-            match outage::is_stored(self.connection.without_transaction(), committed.events.last().map(|last| &last.event)).await
+            match outage::is_stored(self.connection.without_transaction().await, committed.events.last().map(|last| &last.event))
+                .await
             {
                 Ok(is_stored) => break is_stored,
                 Err(error) => log::debug!("the database is away again: {error}"),
@@ -239,7 +274,7 @@ impl Lane {
         for piece in rest {
             publish(refused(piece, &Refusal::unavailable(AWAY))).await;
         }
-        let (options, old, outages) = (self.options.clone(), self.connection.without_transaction().clone(), self.outages);
+        let (options, old, outages) = (self.options.clone(), self.connection.without_transaction().await.clone(), self.outages);
         let mut ended = std::pin::pin!(outage::ended(&options, &old, outages));
         let mut late = Vec::new();
         let (db, head) = loop {
@@ -256,9 +291,15 @@ impl Lane {
         };
         self.connection = Connection::new(db);
         self.outages += 1;
-        seam::check(self.connection.without_transaction(), self.head, head).await?;
+        seam::check(self.connection.without_transaction().await, self.head, head).await?;
         self.is_held_up.store(false, Ordering::Relaxed);
         Ok(())
+    }
+}
+
+async fn hand_out<F: Future<Output = ()>>(committed: Option<Committed>, publish: &impl Fn(Committed) -> F) {
+    if let Some(committed) = committed {
+        publish(committed).await;
     }
 }
 

@@ -85,9 +85,9 @@ impl Queue {
         count
     }
 
-    /// Whether nothing waits.
-    pub(super) fn is_empty(&self) -> bool {
-        self.receiver.is_empty()
+    /// Drafts that wait.
+    pub(super) fn len(&self) -> usize {
+        self.receiver.len()
     }
 
     /// Lets nothing more in; what waits can still be taken.

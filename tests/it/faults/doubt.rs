@@ -134,6 +134,37 @@ async fn a_row_that_spoils_its_batch_costs_only_its_own_sender(
     assert_eq!(figures.stored, 2 * BATCH - 1);
 }
 
+/// It comes alone, and the last number that its connection gave out is that of a row which the application has written itself.
+#[rstest]
+#[tokio::test]
+async fn a_row_that_is_skipped_alone_is_taken_for_no_other(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+    #[values(Kind::Chat, Kind::Support)] kind: Kind,
+) {
+    let database = TestDatabase::new(backend).await;
+    let server = Server::start(&database).await;
+    refuse_poison(&database, kind, "poison", Poison::IsSkipped).await;
+    let (mut client, _) = Client::natter_v1(&server, 1).await;
+    let post = |content: &str| new_message(kind, 3, 1, content);
+    let first = client.request(post("first")).await;
+    let (table, conversation) = (kind.table(), kind.id_field());
+    let of_the_application = format!("INSERT INTO {table} (id, {conversation}, sender_id, content) VALUES (2, 3, 7, 'own')");
+    let db = database.connect().await;
+    db.execute_unprepared(&of_the_application).await.expect("a row");
+    if backend == Backend::Postgres {
+        let behind_it = format!("SELECT setval(pg_get_serial_sequence('{table}', 'id'), 2)");
+        db.execute_unprepared(&behind_it).await.expect("the sequence");
+    }
+    db.close().await.expect("the connection closes");
+    let second = client.request(post("second")).await;
+    let skipped = client.request(post("poison")).await;
+    assert_eq!(skipped["payload"]["code"], "internal", "{skipped}");
+    let third = client.request(post("third")).await;
+    assert_eq!([&first, &second, &third].map(|ack| ack["seq"].as_i64()), [Some(1), Some(2), Some(3)]);
+    // The last number on SQLite is the second one's place in the log: the id of the application's row.
+    assert_eq!([&first, &second].map(|ack| ack["payload"]["id"].as_i64()), [Some(1), Some(3)]);
+}
+
 #[rstest]
 #[tokio::test]
 async fn a_key_that_is_raced_and_repeated_stands_for_one_message(

@@ -58,7 +58,7 @@ async fn carry(mut client: TcpStream, address: String, next: Arc<AtomicU8>) {
     loop {
         tokio::select! {
             Ok(count) = client.read(&mut asked) => {
-                let is_commit = asked[..count].windows(7).any(|bytes| bytes == b"COMMIT\0");
+                let is_commit = asked[..count].windows(7).any(|bytes| matches!(bytes, b"COMMIT\0" | b"COMMIT;"));
                 let fate = if is_commit { next.swap(0, Ordering::SeqCst) } else { 0 };
                 if count == 0 || fate == Break::Commit as u8 || database.write_all(&asked[..count]).await.is_err() {
                     return;
