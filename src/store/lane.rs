@@ -164,11 +164,11 @@ impl Lane {
             let began = Instant::now();
             let Self { connection, memberships, clock, queue, unpublished, .. } = self;
             let next = || if queue.len() > 0 { Next::Waits } else { Next::Unknown };
-            let committing = commit(connection, memberships, piece, clock.now(), next);
-            let (outcome, ()) = tokio::join!(committing, hand_out(unpublished.take(), publish));
+            let committing = commit(connection, memberships, piece, clock.now(), next).map(|outcome| (outcome, began.elapsed()));
+            let ((outcome, took), ()) = tokio::join!(committing, hand_out(unpublished.take(), publish));
             match outcome {
                 Ok(committed) => {
-                    metrics::committed(&committed, piece.len(), began.elapsed());
+                    metrics::committed(&committed, piece.len(), took);
                     self.publish(committed, publish).await?;
                 }
                 Err(Failure::NotStored(error)) if error.is_the_rows_fault() => bisect(piece, &error, &mut pieces, publish).await,
