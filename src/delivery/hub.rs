@@ -319,8 +319,8 @@ pub struct Deliver {
 impl Handler<Deliver> for HubActor {
     type Result = ResponseFuture<()>;
 
-    /// Answers when what the sessions' sockets hold by now is read, so that the next commit has all that this one brought about in it,
-    /// and not in two halves that take turns.
+    /// Answers when what the sessions' sockets hold by now is read, so that on SQLite the next commit has all that this one brought
+    /// about in it, and not in two halves that take turns.
     fn handle(&mut self, deliver: Deliver, _: &mut Self::Context) -> Self::Result {
         self.hub.deliver(&deliver.batch, &deliver.replies);
         Box::pin(yield_now())

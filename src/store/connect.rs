@@ -211,6 +211,7 @@ fn options(url: &DatabaseUrl, connections: u32) -> ConnectOptions {
         .max_lifetime(None)
         .sqlx_logging(false)
         // A connection that broke while nothing happened is replaced unseen; under load, where this would cost, it is not asked.
+        // The lane's is held beyond the pool: `Connection::begin` does the same for it.
         .test_before_acquire_if_idle_for(IDLE)
         .map_sqlx_sqlite_opts(|sqlite| {
             sqlite

@@ -87,7 +87,8 @@ impl Connection {
 }
 
 impl Held {
-    /// Back to the pool, which takes no connection that stands in a transaction by its own count.
+    /// Back to the pool, out of the transaction that SeaORM knows of. On SQLite a ROLLBACK without a BEGIN would fail, and the pool would open
+    /// another connection instead; PostgreSQL would warn.
     async fn give_back(self) -> Result<(), DbErr> {
         if self.begun.is_none() {
             execute(&self.on, "BEGIN").await?;
