@@ -26,19 +26,29 @@ def floor(port, _):
     return [str(FLOOR / "target/release/floor"), port], {}
 
 
+def floor_fsync(port, database):
+    return [str(FLOOR / "target/release/floor"), port, str(database)], {}
+
+
 def script(name):
     return lambda port, database: (["node", str(BENCH / "peers" / name / "server.cjs"), port, str(database)], {})
 
 
 # In the order in which they take turns.
-PEERS = {"floor": floor, "natter": natter, "uws-batch": script("uws-batch"), "node": script("node")}
+PEERS = {
+    "floor": floor,
+    "floor-fsync": floor_fsync,
+    "natter": natter,
+    "uws-batch": script("uws-batch"),
+    "node": script("node"),
+}
 
 
 def build(peers):
     """What is not there yet; npm's packages are installed once."""
     if OURS in (LOAD, NATTER):
         subprocess.run(["cargo", "build", "--release"], cwd=ROOT, check=True)
-    if "floor" in peers:
+    if {"floor", "floor-fsync"} & set(peers):
         subprocess.run(["cargo", "build", "--release", "--locked"], cwd=FLOOR, check=True)
     for name in ("uws-batch", "node"):
         folder = BENCH / "peers" / name
