@@ -1,4 +1,4 @@
-.PHONY: run test test-s3 soak fuzz lint audit bench bench-postgres bench-check
+.PHONY: run test test-s3 soak fuzz lint audit bench bench-postgres bench-breadth bench-check
 
 # The service on ws://127.0.0.1:3001/ws-online-status, built for speed, with SQLite in data/.
 run:
@@ -38,6 +38,10 @@ bench:
 # Natter on PostgreSQL beside what one connection can store at all: two minutes.
 bench-postgres:
 	bench/postgres.py $(ARGS)
+
+# What a message costs beside 9,000 sessions that have nothing to do with it: three minutes.
+bench-breadth:
+	bench/breadth.py $(ARGS)
 
 # Instructions that each piece of work on a message takes, against benches/instructions.json: make bench-check ARGS=--accept.
 bench-check:

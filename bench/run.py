@@ -44,7 +44,7 @@ RATES = [1, 2, 5, 10, 20, 40, 60, 80, 100]
 
 def measure(peer, arguments):
     """What `natter load` finds out about a server that is started for it alone."""
-    with running(PEERS[peer], ["taskset", "-c", SERVER_CORE]) as (pid, port):
+    with running(peer, ["taskset", "-c", SERVER_CORE]) as (pid, port):
         command = ["taskset", "-c", LOAD_CORE, LOAD, "load", "--classic", "--json", "-", "--pid", str(pid)]
         command += ["--url", f"ws://127.0.0.1:{port}/ws-online-status", *arguments]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
@@ -64,7 +64,7 @@ def keep(result, **what):
 def compare(runs, peers, scenarios):
     """Peers in turn, so that what the machine does meanwhile hits all of them."""
     return [
-        keep(measure(peer, SCENARIOS[scenario]), run=run, scenario=scenario, peer=peer)
+        keep(measure(PEERS[peer], SCENARIOS[scenario]), run=run, scenario=scenario, peer=peer)
         for run in range(1, runs + 1)
         for scenario in scenarios
         for peer in peers
@@ -75,7 +75,7 @@ def compare(runs, peers, scenarios):
 def sweep(peers):
     room = ["--sessions", "1000", "--senders", "1", "--seconds", "5", "--warm-up", "1", "--rate"]
     return [
-        keep(measure(peer, [*room, str(rate)]), run=1, scenario="sweep", peer=peer) for rate in RATES for peer in peers
+        keep(measure(PEERS[peer], [*room, str(rate)]), run=1, scenario="sweep", peer=peer) for rate in RATES for peer in peers
     ]
 
 

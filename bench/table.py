@@ -10,7 +10,7 @@ FIGURES = {
     "S2": [("messages.per_second", "messages/s", "uws-batch"), ("server.cpu_us_per_message", "CPU, µs a message", "uws-batch")],
     "S3": [("messages.per_second", "messages/s", "uws-batch"), ("server.cpu_us_per_message", "CPU, µs a message", "uws-batch")],
     "S4": [("server.rss_kib_per_session", "KiB a session", "uws-batch")],
-    "S5": [("latency_ms.delivery.p99", "p99, ms", "floor")],
+    "S5": [("latency_ms.delivery.p99", "p99, ms", "floor"), ("latency_ms.delivery.p50", "p50, ms", "floor-fsync")],
 }
 
 # What else is shown of every scenario with messages.
