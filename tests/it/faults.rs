@@ -1,6 +1,7 @@
 //! Nothing lost, nothing twice, whatever breaks. A file a theme; each test of a load ends with the checker. Tests of tier N, which take
 //! minutes, are ignored here and run by `make soak`.
 
+mod burst;
 mod doubt;
 mod durable;
 mod full_disk;

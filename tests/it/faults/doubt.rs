@@ -48,7 +48,7 @@ async fn a_commit_without_an_answer_is_looked_up_and_then_told(
 
 /// What an application's database does with a content that it does not want.
 #[derive(Clone, Copy, Debug)]
-enum Poison {
+pub(super) enum Poison {
     /// The statement fails.
     Fails,
     /// So does the transaction, whatever the driver thinks.
@@ -58,7 +58,7 @@ enum Poison {
 }
 
 /// Makes the database refuse one content.
-async fn refuse_poison(database: &TestDatabase, kind: Kind, content: &str, poison: Poison) {
+pub(super) async fn refuse_poison(database: &TestDatabase, kind: Kind, content: &str, poison: Poison) {
     let table = kind.table();
     let sql = match (database.backend, poison) {
         (Backend::Postgres, Poison::Fails | Poison::RollsBack) => {

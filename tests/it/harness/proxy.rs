@@ -29,6 +29,9 @@ pub(crate) struct Proxy {
     next: Arc<AtomicU8>,
 }
 
+/// Beside a [`Break`]: it strikes no COMMIT but one with which the next batch begins.
+const WITH_MORE_TO_COME: u8 = 1 << 7;
+
 impl Proxy {
     pub(crate) async fn to(database: &TestDatabase) -> Self {
         let (user, rest) = database.url.split_once('@').expect("an address with a user");
@@ -49,6 +52,15 @@ impl Proxy {
     pub(crate) fn strike(&self, fate: Break) {
         self.next.store(fate as u8, Ordering::SeqCst);
     }
+
+    /// Has the next COMMIT that begins another batch meet its fate.
+    pub(crate) fn strike_with_more_to_come(&self, fate: Break) {
+        self.next.store(fate as u8 | WITH_MORE_TO_COME, Ordering::SeqCst);
+    }
+
+    pub(crate) fn has_struck(&self) -> bool {
+        self.next.load(Ordering::SeqCst) == 0
+    }
 }
 
 /// One connection. A COMMIT is a message of its own, and short: it comes in one read.
@@ -58,8 +70,12 @@ async fn carry(mut client: TcpStream, address: String, next: Arc<AtomicU8>) {
     loop {
         tokio::select! {
             Ok(count) = client.read(&mut asked) => {
-                let is_commit = asked[..count].windows(7).any(|bytes| matches!(bytes, b"COMMIT\0" | b"COMMIT;"));
-                let fate = if is_commit { next.swap(0, Ordering::SeqCst) } else { 0 };
+                let has = |text: &[u8]| asked[..count].windows(text.len()).any(|bytes| bytes == text);
+                let strikes = match next.load(Ordering::SeqCst) & WITH_MORE_TO_COME {
+                    0 => has(b"COMMIT\0") || has(b"COMMIT;"),
+                    _ => has(b"COMMIT;"),
+                };
+                let fate = if strikes { next.swap(0, Ordering::SeqCst) & !WITH_MORE_TO_COME } else { 0 };
                 if count == 0 || fate == Break::Commit as u8 || database.write_all(&asked[..count]).await.is_err() {
                     return;
                 }
