@@ -1,7 +1,10 @@
 //! A burst, whose batches follow close on each other. On PostgreSQL one is written while the one before it is handed out, and begins
 //! with its COMMIT.
 
-use super::doubt::{Poison, refuse_poison};
+use super::{
+    doubt::{Poison, refuse_poison},
+    ready,
+};
 use crate::harness::{
     Backend, Client, Kind, Server, TestDatabase,
     checker::{Acked, ClientLog, Seen, check},
@@ -105,6 +108,7 @@ async fn a_commit_with_which_the_next_batch_began_is_looked_up_too(
                 assert_eq!(answer["payload"]["code"], "unavailable", "{answer}");
             }
             let is_refused = |message: &&Value| refused.iter().any(|answer| answer["request_id"] == message["request_id"]);
+            ready(&server).await;
             let again: Vec<Value> = burst.iter().filter(is_refused).cloned().collect();
             sender.client.send_together(&again).await;
             let refused = sender.read_answers(kind, again.len()).await;
