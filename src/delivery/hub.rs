@@ -102,11 +102,16 @@ impl Slot {
     }
 }
 
-/// Hands out to these slots, each with its groups of the batch: how many frames.
-fn hand_out_to<'a>(mut slots: impl Iterator<Item = (&'a Slot, &'a [usize])> + Clone, batch: &Batch, head: Seq) -> usize {
+/// Hands out to these slots, each with its groups of the batch: how many frames. `ahead` are the same slots in the same order.
+fn hand_out_to<'a>(
+    mut ahead: impl Iterator<Item = &'a Slot>,
+    mut slots: impl Iterator<Item = (&'a Slot, &'a [usize])>,
+    batch: &Batch,
+    head: Seq,
+) -> usize {
     let mut sent = 0;
     loop {
-        for subscriber in slots.clone().take(AHEAD).filter_map(|(slot, _)| slot.subscriber.as_deref()) {
+        for subscriber in ahead.by_ref().take(AHEAD).filter_map(|slot| slot.subscriber.as_deref()) {
             isolated(subscriber, || subscriber.look_ahead());
         }
         let mut count = 0;
@@ -180,10 +185,11 @@ impl Hub {
             let groups = self.addressees.borrow().groups_by_slot(batch);
             let sent = if batch.is_public() {
                 let groups_of = |place: u32| groups.get(&place).map_or(&[][..], Vec::as_slice);
-                hand_out_to(slots.iter().zip((0..).map(groups_of)), batch, head)
+                hand_out_to(slots.iter(), slots.iter().zip((0..).map(groups_of)), batch, head)
             } else {
-                let addressed = groups.iter().map(|(place, groups)| (&slots[*place as usize], groups.as_slice()));
-                hand_out_to(addressed, batch, head)
+                let slot_of = |place: &u32| &slots[*place as usize];
+                let addressed = groups.iter().map(|(place, groups)| (slot_of(place), groups.as_slice()));
+                hand_out_to(groups.keys().map(slot_of), addressed, batch, head)
             };
             metrics::frames_sent(Sent::Event, sent);
             self.head.set(self.head.get().max(head));

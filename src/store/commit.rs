@@ -13,7 +13,7 @@ use super::{
 use crate::protocol::{
     Caller, Committed, Origin, Principal, Timestamp, delete::DeleteMessage, edit::EditMessage, member::SetMember,
 };
-use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use sea_orm::DatabaseTransaction;
 
 /// Why a batch was not committed, as far as is known.
 #[derive(Debug)]
@@ -110,14 +110,4 @@ pub(super) fn plan(drafts: &[Draft]) -> Vec<Step<'_>> {
 pub fn count_steps(drafts: &[Draft], batch_bytes: usize) -> usize {
     let mut pieces = Pieces::of(drafts, batch_bytes);
     std::iter::from_fn(|| pieces.next()).map(|piece| plan(piece).len()).sum()
-}
-
-/// A plain BEGIN on SQLite would be deferred, and fail at once where it turns into a write while another process writes.
-pub(super) async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, StoreError> {
-    let sqlite_transaction_mode = match db.get_database_backend() {
-        DbBackend::Sqlite => Some(SqliteTransactionMode::Immediate),
-        _ => None,
-    };
-    let options = TransactionOptions { sqlite_transaction_mode, ..TransactionOptions::default() };
-    Ok(db.begin_with_options(options).await?)
 }

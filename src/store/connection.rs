@@ -1,8 +1,11 @@
 //! The lane's connection. It is held from one batch to the next: the pool would ask it whether it still stands each time that it comes
 //! back, which is a trip more a commit.
 
-use super::{StoreError, commit::begin, patience};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr};
+use super::{StoreError, patience};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
 use std::time::{Duration, Instant};
 
 /// For how long a transaction that began early is used: what a fan-out does not take, but a process that stood still. PostgreSQL ends a
@@ -58,12 +61,25 @@ impl Connection {
         &self.db
     }
 
+    /// Says goodbye to the database.
+    pub(super) async fn close(mut self) {
+        let goodbye = async {
+            if let Some(held) = self.held.take() {
+                held.give_back().await?;
+            }
+            self.db.close_by_ref().await
+        };
+        if let Err(error) = patience::within(patience::OF_A_GOODBYE, goodbye).await {
+            log::warn!("the writing connection was not closed in good order: {error}");
+        }
+    }
+
     /// A transaction for a batch, to be ended by [`Connection::commit`]: dropped, it is rolled back, and the pool has the connection again.
     /// To SeaORM, all that a held connection does is one transaction; where each of ours begins and ends is said by statements.
     pub(super) async fn begin(&mut self) -> Result<DatabaseTransaction, StoreError> {
         match self.held.take() {
             Some(Held { on, begun: Some(at) }) if at.elapsed() < FRESH => return Ok(on),
-            Some(Held { on, begun: None }) => match execute(&on, begin_text(on.get_database_backend())).await {
+            Some(Held { on, begun: None }) => match execute(&on, &begin_text(on.get_database_backend())).await {
                 Ok(()) => return Ok(on),
                 Err(error) if on.get_database_backend() == DbBackend::Postgres => {
                     log::debug!("the writing connection broke while nothing happened: {error}");
@@ -97,11 +113,23 @@ impl Held {
     }
 }
 
-/// A plain BEGIN on SQLite would be deferred, and fail at once where it turns into a write while another process writes.
-fn begin_text(backend: DbBackend) -> &'static str {
+/// How a transaction begins that writes. A plain BEGIN on SQLite would be deferred, and fail at once where it turns into a write while
+/// another process writes.
+const SQLITE_MODE: SqliteTransactionMode = SqliteTransactionMode::Immediate;
+
+/// A transaction that writes.
+pub(super) async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, StoreError> {
+    let is_sqlite = db.get_database_backend() == DbBackend::Sqlite;
+    let options =
+        TransactionOptions { sqlite_transaction_mode: is_sqlite.then_some(SQLITE_MODE), ..TransactionOptions::default() };
+    Ok(db.begin_with_options(options).await?)
+}
+
+/// The same, said on a connection that is held.
+fn begin_text(backend: DbBackend) -> String {
     match backend {
-        DbBackend::Sqlite => "BEGIN IMMEDIATE",
-        _ => "BEGIN",
+        DbBackend::Sqlite => format!("BEGIN {}", SQLITE_MODE.sqlite_keyword()),
+        _ => "BEGIN".to_owned(),
     }
 }
 

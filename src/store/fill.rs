@@ -2,8 +2,8 @@
 
 use super::{
     DatabaseUrl, Store, StoreError,
-    commit::begin,
     connect::unhurried,
+    connection::begin,
     delete, edit,
     memberships::{Memberships, View},
     post::{self, Fresh},

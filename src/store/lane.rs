@@ -6,7 +6,7 @@ use super::{
     commit::{Failure, commit},
     connection::{Connection, Next},
     memberships::Memberships,
-    outage, patience,
+    outage,
     retention::{Pruner, Retention},
     seam,
     writer::{Queue, QueueBounds, Writer},
@@ -109,7 +109,7 @@ impl Lane {
         stop: impl Future<Output = ()>,
     ) -> Result<(), BrokenLog> {
         let outcome = self.carry(&publish, stop).await;
-        close(self.connection.without_transaction().await).await;
+        self.connection.close().await;
         outcome
     }
 
@@ -143,8 +143,9 @@ impl Lane {
         }
     }
 
-    /// How many drafts the next batch has at most. A database server takes half of what is under way, so that it has the other half to
-    /// write while the first is handed out, and answered by who waited for it.
+    /// How many drafts the next batch has at most. A database server takes half of what is under way (what waits, and the events that are
+    /// being handed out), so that it has the other half to write while the first is handed out, and answered by who waited for it. When
+    /// nothing is under way, as many as may come at once.
     fn most(&self) -> usize {
         if !self.connection.is_to_a_server() {
             return self.batch;
@@ -163,7 +164,7 @@ impl Lane {
         while let Some(piece) = pieces.next() {
             let began = Instant::now();
             let Self { connection, memberships, clock, queue, unpublished, .. } = self;
-            let next = || if queue.len() > 0 { Next::Waits } else { Next::Unknown };
+            let next = || if queue.is_empty() { Next::Unknown } else { Next::Waits };
             let committing = commit(connection, memberships, piece, clock.now(), next).map(|outcome| (outcome, began.elapsed()));
             let ((outcome, took), ()) = tokio::join!(committing, hand_out(unpublished.take(), publish));
             match outcome {
@@ -198,7 +199,7 @@ impl Lane {
         self.outages = 0;
         self.pruner.saw(committed.events.len());
         self.unpublished = Some(committed);
-        if !self.connection.is_to_a_server() || self.queue.len() == 0 {
+        if !self.connection.is_to_a_server() || self.queue.is_empty() {
             self.hand_out(publish).await;
         }
         Ok(())
@@ -316,12 +317,6 @@ async fn bisect<'a, F: Future<Output = ()>>(
     }
     log::error!(cause = "not_stored"; "a change was not stored: {error}");
     publish(refused(piece, &Refusal::internal())).await;
-}
-
-async fn close(db: &DatabaseConnection) {
-    if let Err(error) = patience::within(patience::OF_A_GOODBYE, db.close_by_ref()).await {
-        log::warn!("the writing connection was not closed in good order: {error}");
-    }
 }
 
 /// What is left of the drafts that were taken: pieces in order, each for one transaction.

@@ -2,7 +2,7 @@
 
 use super::{
     StoreError, UploadList,
-    commit::begin,
+    connection::begin,
     patience::{self, within},
 };
 use crate::protocol::Timestamp;

@@ -2,7 +2,7 @@
 
 use super::{
     Head, StoreError,
-    commit::begin,
+    connection::begin,
     log::{contains, head, touch},
     patience::{self, within},
 };

@@ -2,7 +2,7 @@
 
 use super::{
     Store, StoreError,
-    commit::begin,
+    connection::begin,
     patience::{self, within},
 };
 use crate::protocol::{Revocations, Timestamp, UserId};

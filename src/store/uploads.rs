@@ -2,7 +2,7 @@
 
 use super::{
     Reader, Store, StoreError,
-    commit::begin,
+    connection::begin,
     patience::{self, within},
     quota::{self, LEAST_BYTES, NoRoom},
 };

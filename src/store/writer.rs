@@ -90,6 +90,10 @@ impl Queue {
         self.receiver.len()
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.receiver.is_empty()
+    }
+
     /// Lets nothing more in; what waits can still be taken.
     pub(super) fn close(&mut self) {
         self.receiver.close();
