@@ -14,14 +14,14 @@ import os
 import pathlib
 import re
 import shutil
-import statistics
 import subprocess
 import tempfile
 import time
 import urllib.request
 
-from peers import BENCH, LOAD, NATTER, await_port, build, free_port
-from run import LOAD_CORE, SCENARIOS, SERVER_CORE, into_docs
+import table
+from peers import BENCH, LOAD, NATTER, await_port, free_port
+from run import LOAD_CORE, SCENARIOS, SERVER_CORE, into_docs, keep, prepare
 
 YARDSTICK = BENCH / "peers/postgres"
 SECONDS = 10
@@ -55,7 +55,7 @@ def program(name):
     return found or exit(f"{name} is not here: install PostgreSQL")
 
 
-def natter(url):
+def natter(url, run):
     """S3 on PostgreSQL: messages a second, and how many of them a commit took."""
     port = free_port()
     environment = os.environ | {"PORT": port, "DATABASE_URL": url, "RUST_LOG": "warn", "NATTER_LIMITS__ENABLED": "false"}
@@ -65,6 +65,7 @@ def natter(url):
         command = ["taskset", "-c", LOAD_CORE, LOAD, "load", "--classic", "--json", "-", "--pid", str(server.pid)]
         command += ["--url", f"ws://127.0.0.1:{port}/ws-online-status", *SCENARIOS["S3"]]
         result = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        keep(result, run=run, scenario="S3 on PostgreSQL", peer="natter")
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
             metrics = answer.read().decode()
         changes, commits = (float(re.search(f"^natter_commit_changes_{part} (.*)$", metrics, re.M)[1]) for part in ("sum", "count"))
@@ -86,24 +87,23 @@ def main():
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--docs", action="store_true", help="put the table into docs/performance.md")
     asked = parser.parse_args()
-    build(["natter"])
+    prepare(["natter"])
     subprocess.run(["cargo", "build", "--release", "--locked"], cwd=YARDSTICK, check=True)
-    rows = ["| run | natter, messages/s | rows a commit | one connection, messages/s | natter ÷ that |", "|--:|--:|--:|--:|--:|"]
-    ratios = []
+    rows, ratios = [], []
     for run in range(1, asked.runs + 1):
         # Databases of their own, as empty in each run.
         with postgres() as server:
-            mine, size = natter(f"{server}/postgres")
+            mine, size = natter(f"{server}/postgres", run)
         time.sleep(1)
         with postgres() as server:
             most = yardstick(f"{server}/postgres", size)
+        rows.append([f"{mine:,.0f}", str(size), f"{most:,.0f}"])
         ratios.append(mine / most)
-        rows.append(f"| {run} | {mine:,.0f} | {size} | {most:,.0f} | {mine / most:.2f} |")
-        print(rows[-1], flush=True)
-    table = "\n".join([*rows, f"\nMedian of the ratios: {statistics.median(ratios):.2f}.\n"])
-    print(table)
+        print(f"run {run}: {mine:,.0f} beside {most:,.0f}: {ratios[-1]:.2f}", flush=True)
+    text = table.in_turn(["natter, messages/s", "rows a commit", "one connection, messages/s", "natter ÷ that"], rows, ratios)
+    print(text)
     if asked.docs:
-        into_docs({"postgres": table})
+        into_docs({"postgres": text})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Natter beside the servers that one would take instead, on this machine, in the same run.
 
-    make bench                                        all of it, three runs: about 25 minutes
+    make bench                                        all of it, three runs: half an hour
     make bench ARGS='--runs 1 --peers natter,floor --scenarios S1'
     make bench ARGS='--docs'                          and put tables and graph into docs/performance.md
 
@@ -53,6 +53,16 @@ def measure(peer, arguments):
         return json.loads(ended.stdout)
 
 
+def prepare(peers):
+    """Builds them, and sees that the machine lets them be measured."""
+    if len(os.sched_getaffinity(0)) < 2:
+        sys.exit("two cores are needed: one for the server, one for the load")
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    (BENCH / "results").mkdir(exist_ok=True)
+    build(peers)
+
+
 def keep(result, **what):
     result |= what | {"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "load1": round(os.getloadavg()[0], 2)}
     with open(BENCH / "results/runs.jsonl", "a") as file:
@@ -98,14 +108,11 @@ def main():
     parser.add_argument("--docs", action="store_true", help="put tables and graph into docs/performance.md")
     parser.add_argument("--note", default="", help="what is to be known about the machine, for the tables")
     asked = parser.parse_args()
-    if len(os.sched_getaffinity(0)) < 2:
-        sys.exit("two cores are needed: one for the server, one for the load")
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     peers, scenarios = asked.peers.split(","), asked.scenarios.split(",")
-    (BENCH / "results").mkdir(exist_ok=True)
-    build(peers)
+    prepare(peers)
     results = compare(asked.runs, peers, scenarios)
+    if not results:
+        sys.exit(f"nothing to run: {', '.join(f'{peer} is in {scenario} alone' for peer, scenario in ONLY_IN.items())}")
     tables = {scenario: table.markdown(scenario, results) for scenario in scenarios}
     tables |= {"when": table.when(results, asked.note), "capacity": table.capacity(results)}
     (BENCH / "results/table.md").write_text("\n".join(tables.values()))

@@ -4,13 +4,13 @@ import os
 import platform
 import statistics
 
-# What is compared, by scenario: figure, unit, and to whom the ratio is.
+# What is compared, by scenario: figure, unit, and to whom the ratios are.
 FIGURES = {
     "S1": [("server.cpu_us_per_delivery", "CPU, µs a delivery", "floor")],
     "S2": [("messages.per_second", "messages/s", "uws-batch"), ("server.cpu_us_per_message", "CPU, µs a message", "uws-batch")],
     "S3": [("messages.per_second", "messages/s", "uws-batch"), ("server.cpu_us_per_message", "CPU, µs a message", "uws-batch")],
     "S4": [("server.rss_kib_per_session", "KiB a session", "uws-batch")],
-    "S5": [("latency_ms.delivery.p99", "p99, ms", "floor"), ("latency_ms.delivery.p50", "p50, ms", "floor-fsync")],
+    "S5": [("latency_ms.delivery.p99", "p99, ms", "floor", "floor-fsync")],
 }
 
 # What else is shown of every scenario with messages.
@@ -43,7 +43,7 @@ def digits(number):
 def summary(result):
     if "failed" in result:
         return result["failed"]
-    parts = [(path, text) for figures in FIGURES.values() for path, text, _ in figures]
+    parts = [(path, text) for figures in FIGURES.values() for path, text, *_ in figures]
     return ", ".join(f"{text} {digits(value(result, path))}" for path, text in dict(parts).items())
 
 
@@ -61,17 +61,25 @@ def markdown(scenario, results):
             of.setdefault(result["peer"], []).append(result)
     beside = [] if scenario == "S4" else [pair for pair in BESIDE if pair[0] not in [path for path, *_ in FIGURES[scenario]]]
     head = ["server"]
-    for _, text, base in FIGURES[scenario]:
-        head += [text, f"× {base}, each run"]
+    for _, text, *bases in FIGURES[scenario]:
+        head += [text, *(f"× {base}, each run" for base in bases)]
     rows = [head + [text for _, text in beside]]
     for peer, own in of.items():
         row = [peer]
-        for path, _, base in FIGURES[scenario]:
-            row += [digits(median(own, path)), ratios(own, of.get(base, []), path)]
+        for path, _, *bases in FIGURES[scenario]:
+            row += [digits(median(own, path)), *(ratios(own, of.get(base, []), path) for base in bases)]
         rows.append(row + [digits(median(own, path)) for path, _ in beside])
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     lines.insert(1, "|---" + "|--:" * (len(head) + len(beside) - 1) + "|")
     return "\n".join(lines) + "\n"
+
+
+def in_turn(head, rows, ratios):
+    """A table of runs of which each has its ratio, and the median of these."""
+    cells = [["run", *head], *([str(run), *row, f"{ratio:.2f}"] for run, (row, ratio) in enumerate(zip(rows, ratios), 1))]
+    lines = ["| " + " | ".join(row) + " |" for row in cells]
+    lines.insert(1, "|--:" * len(cells[0]) + "|")
+    return "\n".join([*lines, "", f"Median of the ratios: {statistics.median(ratios):.2f}.", ""])
 
 
 def when(results, note):

@@ -102,26 +102,18 @@ impl Slot {
     }
 }
 
-/// Hands out to these slots, each with its groups of the batch: how many frames. `ahead` are the same slots in the same order.
-fn hand_out_to<'a>(
-    mut ahead: impl Iterator<Item = &'a Slot>,
-    mut slots: impl Iterator<Item = (&'a Slot, &'a [usize])>,
-    batch: &Batch,
-    head: Seq,
-) -> usize {
-    let mut sent = 0;
+/// Hands out to these slots, each with its groups of the batch: how many frames.
+fn hand_out_to<'a>(mut slots: impl Iterator<Item = (&'a Slot, &'a [usize])>, batch: &Batch, head: Seq) -> usize {
+    let (mut sent, mut step) = (0, Vec::with_capacity(AHEAD));
     loop {
-        for subscriber in ahead.by_ref().take(AHEAD).filter_map(|slot| slot.subscriber.as_deref()) {
-            isolated(subscriber, || subscriber.look_ahead());
-        }
-        let mut count = 0;
-        for (slot, groups) in slots.by_ref().take(AHEAD) {
-            sent += slot.hand_out(batch, head, groups);
-            count += 1;
-        }
-        if count < AHEAD {
+        step.extend(slots.by_ref().take(AHEAD));
+        if step.is_empty() {
             return sent;
         }
+        for subscriber in step.iter().filter_map(|(slot, _)| slot.subscriber.as_deref()) {
+            isolated(subscriber, || subscriber.look_ahead());
+        }
+        sent += step.drain(..).map(|(slot, groups)| slot.hand_out(batch, head, groups)).sum::<usize>();
     }
 }
 
@@ -185,11 +177,10 @@ impl Hub {
             let groups = self.addressees.borrow().groups_by_slot(batch);
             let sent = if batch.is_public() {
                 let groups_of = |place: u32| groups.get(&place).map_or(&[][..], Vec::as_slice);
-                hand_out_to(slots.iter(), slots.iter().zip((0..).map(groups_of)), batch, head)
+                hand_out_to(slots.iter().zip((0..).map(groups_of)), batch, head)
             } else {
-                let slot_of = |place: &u32| &slots[*place as usize];
-                let addressed = groups.iter().map(|(place, groups)| (slot_of(place), groups.as_slice()));
-                hand_out_to(groups.keys().map(slot_of), addressed, batch, head)
+                let addressed = groups.iter().map(|(place, groups)| (&slots[*place as usize], groups.as_slice()));
+                hand_out_to(addressed, batch, head)
             };
             metrics::frames_sent(Sent::Event, sent);
             self.head.set(self.head.get().max(head));

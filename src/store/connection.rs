@@ -1,11 +1,11 @@
 //! The lane's connection. It is held from one batch to the next: the pool would ask it whether it still stands each time that it comes
 //! back, which is a trip more a commit.
 
-use super::{StoreError, patience};
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+use super::{
+    StoreError, patience,
+    transaction::{BEGIN_ANY, COMMIT, COMMIT_AND_BEGIN, begin, begin_text},
 };
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr};
 use std::time::{Duration, Instant};
 
 /// For how long a transaction that began early is used: what a fan-out does not take, but a process that stood still. PostgreSQL ends a
@@ -64,10 +64,11 @@ impl Connection {
     /// Says goodbye to the database.
     pub(super) async fn close(mut self) {
         let goodbye = async {
-            if let Some(held) = self.held.take() {
-                held.give_back().await?;
-            }
-            self.db.close_by_ref().await
+            let given_back = match self.held.take() {
+                Some(held) => held.give_back().await,
+                None => Ok(()),
+            };
+            self.db.close_by_ref().await.and(given_back)
         };
         if let Err(error) = patience::within(patience::OF_A_GOODBYE, goodbye).await {
             log::warn!("the writing connection was not closed in good order: {error}");
@@ -79,7 +80,7 @@ impl Connection {
     pub(super) async fn begin(&mut self) -> Result<DatabaseTransaction, StoreError> {
         match self.held.take() {
             Some(Held { on, begun: Some(at) }) if at.elapsed() < FRESH => return Ok(on),
-            Some(Held { on, begun: None }) => match execute(&on, &begin_text(on.get_database_backend())).await {
+            Some(Held { on, begun: None }) => match execute(&on, begin_text(on.get_database_backend())).await {
                 Ok(()) => return Ok(on),
                 Err(error) if on.get_database_backend() == DbBackend::Postgres => {
                     log::debug!("the writing connection broke while nothing happened: {error}");
@@ -96,7 +97,7 @@ impl Connection {
     /// transaction of what comes `next` already begins by the same one; SQLite's would hold the lock that applications wait for.
     pub(super) async fn commit(&mut self, on: DatabaseTransaction, next: Next) -> Result<(), StoreError> {
         let is_begun = next == Next::Waits && self.is_to_a_server();
-        execute(&on, if is_begun { "COMMIT; BEGIN" } else { "COMMIT" }).await?;
+        execute(&on, if is_begun { COMMIT_AND_BEGIN } else { COMMIT }).await?;
         self.held = Some(Held { on, begun: is_begun.then(Instant::now) });
         Ok(())
     }
@@ -107,29 +108,9 @@ impl Held {
     /// another connection instead; PostgreSQL would warn.
     async fn give_back(self) -> Result<(), DbErr> {
         if self.begun.is_none() {
-            execute(&self.on, "BEGIN").await?;
+            execute(&self.on, BEGIN_ANY).await?;
         }
         self.on.rollback().await
-    }
-}
-
-/// How a transaction begins that writes. A plain BEGIN on SQLite would be deferred, and fail at once where it turns into a write while
-/// another process writes.
-const SQLITE_MODE: SqliteTransactionMode = SqliteTransactionMode::Immediate;
-
-/// A transaction that writes.
-pub(super) async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, StoreError> {
-    let is_sqlite = db.get_database_backend() == DbBackend::Sqlite;
-    let options =
-        TransactionOptions { sqlite_transaction_mode: is_sqlite.then_some(SQLITE_MODE), ..TransactionOptions::default() };
-    Ok(db.begin_with_options(options).await?)
-}
-
-/// The same, said on a connection that is held.
-fn begin_text(backend: DbBackend) -> String {
-    match backend {
-        DbBackend::Sqlite => format!("BEGIN {}", SQLITE_MODE.sqlite_keyword()),
-        _ => "BEGIN".to_owned(),
     }
 }
 

@@ -3,11 +3,11 @@
 use super::{
     DatabaseUrl, Store, StoreError,
     connect::unhurried,
-    connection::begin,
     delete, edit,
     memberships::{Memberships, View},
     post::{self, Fresh},
     table::{MessageTable, with_table},
+    transaction::begin,
 };
 use crate::{
     access::Unlisted,

@@ -145,7 +145,7 @@ impl Lane {
 
     /// How many drafts the next batch has at most. A database server takes half of what is under way (what waits, and the events that are
     /// being handed out), so that it has the other half to write while the first is handed out, and answered by who waited for it. When
-    /// nothing is under way, as many as may come at once.
+    /// nothing is under way, it is [`WORTH_HALVING`]: what comes meanwhile is the next batch's.
     fn most(&self) -> usize {
         if !self.connection.is_to_a_server() {
             return self.batch;
@@ -164,7 +164,7 @@ impl Lane {
         while let Some(piece) = pieces.next() {
             let began = Instant::now();
             let Self { connection, memberships, clock, queue, unpublished, .. } = self;
-            let next = || if queue.is_empty() { Next::Unknown } else { Next::Waits };
+            let next = || if queue.is_empty() && pieces.is_empty() { Next::Unknown } else { Next::Waits };
             let committing = commit(connection, memberships, piece, clock.now(), next).map(|outcome| (outcome, began.elapsed()));
             let ((outcome, took), ()) = tokio::join!(committing, hand_out(unpublished.take(), publish));
             match outcome {
@@ -228,6 +228,7 @@ impl Lane {
         publish: &impl Fn(Committed) -> F,
     ) -> Result<(), BrokenLog> {
         log::error!("{} changes were not stored: {error}", piece.len());
+        self.is_held_up.store(true, Ordering::Relaxed);
         publish(refused(piece, &Refusal::unavailable(NOT_STORED))).await;
         self.outlast(rest, publish).await
     }
@@ -343,6 +344,10 @@ impl<'a> Pieces<'a> {
 
     pub(super) fn next(&mut self) -> Option<&'a [Draft]> {
         self.0.pop()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The two halves of `piece` come next.

@@ -2,8 +2,8 @@
 
 use super::{
     StoreError, UploadList,
-    connection::begin,
     patience::{self, within},
+    transaction::begin,
 };
 use crate::protocol::Timestamp;
 use entity::{UploadState, uploads};

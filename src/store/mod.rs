@@ -33,6 +33,7 @@ mod retention;
 mod revocation;
 mod seam;
 mod table;
+mod transaction;
 mod uploads;
 mod url;
 mod writer;

@@ -2,9 +2,9 @@
 
 use super::{
     Head, StoreError,
-    connection::begin,
     log::{contains, head, touch},
     patience::{self, within},
+    transaction::begin,
 };
 use crate::protocol::Event;
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};

@@ -2,8 +2,8 @@
 
 use super::{
     Store, StoreError,
-    connection::begin,
     patience::{self, within},
+    transaction::begin,
 };
 use crate::protocol::{Revocations, Timestamp, UserId};
 use entity::revocations;

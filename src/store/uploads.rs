@@ -2,9 +2,9 @@
 
 use super::{
     Reader, Store, StoreError,
-    connection::begin,
     patience::{self, within},
     quota::{self, LEAST_BYTES, NoRoom},
+    transaction::begin,
 };
 use crate::protocol::{Conversation, Timestamp, UserId};
 use entity::{UploadState, uploads};

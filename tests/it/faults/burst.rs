@@ -11,11 +11,15 @@ use crate::harness::{
     new_message,
     proxy::{Break, Proxy},
 };
+use futures_util::future::join_all;
 use rstest::rstest;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 const SENDERS: i64 = 8;
+
+/// How often it is tried to have more wait when a batch is committed, which is in no test's hand.
+const TRIES: usize = 20;
 
 /// Messages of each, written at once: all together are more than a batch takes where it leaves half for the next.
 const EACH: usize = 80;
@@ -28,7 +32,7 @@ struct Sender {
 }
 
 impl Sender {
-    async fn all(server: &Server) -> Vec<Self> {
+    async fn connect_all(server: &Server) -> Vec<Self> {
         let mut all = Vec::new();
         for user in 1..=SENDERS {
             let (client, _) = Client::natter_v1(server, user).await;
@@ -47,14 +51,28 @@ impl Sender {
         (0..EACH).map(message).collect()
     }
 
-    /// Reads until so many requests are answered: those that were refused.
+    /// Writes them, and reads the answers: the messages that were refused, of which nothing is stored.
+    async fn post(&mut self, kind: Kind, messages: &[Value]) -> Vec<Value> {
+        self.client.send_together(messages).await;
+        let refused = self.read_answers(kind, messages.len()).await;
+        messages.iter().filter(|message| refused.contains(&message["request_id"])).cloned().collect()
+    }
+
+    /// Reads until so many requests are answered: which ones were refused for the time being.
     async fn read_answers(&mut self, kind: Kind, count: usize) -> Vec<Value> {
         let (mut answered, mut refused) = (0, Vec::new());
         while answered < count {
             let frame = self.client.next().await;
             match frame["type"].as_str() {
-                Some("ACK") => self.acked.push(Acked::of(&frame, kind, self.client.user)),
-                Some("ERROR") => refused.push(frame.clone()),
+                Some("ACK") => {
+                    // What was refused before was not stored then.
+                    assert_eq!(frame["payload"]["duplicate"], false, "{frame}");
+                    self.acked.push(Acked::of(&frame, kind, self.client.user));
+                }
+                Some("ERROR") => {
+                    assert_eq!(frame["payload"]["code"], "unavailable", "{frame}");
+                    refused.push(frame["request_id"].clone());
+                }
                 _ => self.seen.extend(Seen::of(&frame)),
             }
             answered += usize::from(!frame["request_id"].is_null());
@@ -93,47 +111,48 @@ async fn a_commit_with_which_the_next_batch_began_is_looked_up_too(
     let proxy = Proxy::to(&database).await;
     database.url.clone_from(&proxy.url);
     let server = Server::unlimited(&database).await;
-    let mut senders = Sender::all(&server).await;
+    let mut senders = Sender::connect_all(&server).await;
     proxy.strike_with_more_to_come(fate);
-    let mut stored = 0;
-    // How much waits when a batch is committed is not in a test's hand.
-    while !proxy.has_struck() {
+    let (mut stored, mut all_refused) = (0, 0);
+    for _ in 0..TRIES {
         let bursts: Vec<Vec<Value>> = senders.iter().map(|sender| sender.messages(kind)).collect();
-        for (sender, burst) in senders.iter_mut().zip(&bursts) {
-            sender.client.send_together(burst).await;
-        }
-        for (sender, burst) in senders.iter_mut().zip(&bursts) {
-            let refused = sender.read_answers(kind, EACH).await;
-            for answer in &refused {
-                assert_eq!(answer["payload"]["code"], "unavailable", "{answer}");
-            }
-            let is_refused = |message: &&Value| refused.iter().any(|answer| answer["request_id"] == message["request_id"]);
-            ready(&server).await;
-            let again: Vec<Value> = burst.iter().filter(is_refused).cloned().collect();
-            sender.client.send_together(&again).await;
-            let refused = sender.read_answers(kind, again.len()).await;
-            assert!(refused.is_empty(), "{refused:?}");
+        let posting = senders.iter_mut().zip(&bursts).map(|(sender, burst)| sender.post(kind, burst));
+        let refused = join_all(posting).await;
+        ready(&server).await;
+        for (sender, refused) in senders.iter_mut().zip(refused) {
+            all_refused += refused.len();
+            assert!(sender.post(kind, &refused).await.is_empty());
         }
         stored += senders.len() * EACH;
+        if !proxy.is_armed() {
+            break;
+        }
     }
+    assert!(!proxy.is_armed(), "no batch began with the COMMIT of the one before it");
+    assert!(all_refused > 0 || fate != Break::Commit, "what was not committed was not refused");
     check_all(&database, senders, stored).await;
 }
 
-/// A refusal does not overtake what came before it, though that may not be handed out yet when the next batch fails.
+/// Which of a sender's messages spoils its batch: each sender's another one.
+fn poisoned(place: usize) -> usize {
+    place * 10 + 9
+}
+
+/// What a sender had stored before it is told before a row of its own is refused, though it may not be handed out yet when the next batch
+/// fails.
 #[rstest]
 #[tokio::test]
-async fn who_is_refused_has_been_told_of_all_that_came_before(
+async fn a_row_is_refused_after_what_its_sender_had_stored_before(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
     #[values(Kind::Chat, Kind::Support)] kind: Kind,
 ) {
     let database = TestDatabase::new(backend).await;
     let server = Server::unlimited(&database).await;
     refuse_poison(&database, kind, "poison", Poison::Fails).await;
-    let mut senders = Sender::all(&server).await;
+    let mut senders = Sender::connect_all(&server).await;
     let bursts: Vec<Vec<Value>> = senders.iter().map(|sender| sender.messages(kind)).collect();
     for (place, (sender, mut burst)) in senders.iter_mut().zip(bursts).enumerate() {
-        // Each at another place, the last of them in what is handed out last.
-        burst[place * 10 + 9]["content"] = json!("poison");
+        burst[poisoned(place)]["content"] = json!("poison");
         sender.client.send_together(&burst).await;
     }
     for (place, sender) in senders.iter_mut().enumerate() {
@@ -147,7 +166,7 @@ async fn who_is_refused_has_been_told_of_all_that_came_before(
                 own += usize::from(frame["payload"]["sender_id"] == sender.client.user);
                 sender.seen.extend(Seen::of(&frame));
             };
-            let is_poison = number == place * 10 + 9;
+            let is_poison = number == poisoned(place);
             let expected = (json!(number.to_string()), json!(if is_poison { "ERROR" } else { "ACK" }));
             assert_eq!((&answer["request_id"], &answer["type"]), (&expected.0, &expected.1), "{answer}");
             if is_poison {

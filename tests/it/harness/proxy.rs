@@ -1,36 +1,46 @@
 //! A way to PostgreSQL that breaks exactly where a test wants it: at a COMMIT.
 
 use super::TestDatabase;
-use std::sync::{
-    Arc,
-    atomic::{AtomicU8, Ordering},
-};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::watch,
 };
 
 /// What becomes of the next COMMIT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub(crate) enum Break {
     /// It arrives, and the connection breaks before its answer.
-    Answer = 1,
+    Answer,
     /// It never arrives: the connection breaks.
-    Commit = 2,
+    Commit,
     /// It arrives, and nothing is heard any more on a connection that stays open.
-    Silence = 3,
+    Silence,
+}
+
+/// A COMMIT that is to be met by a [`Break`].
+#[derive(Clone, Copy)]
+struct Strike {
+    fate: Break,
+    /// Only one with which another batch begins.
+    with_more_to_come: bool,
+}
+
+impl Strike {
+    fn is_for(self, asked: &[u8]) -> bool {
+        let has = |text: &[u8]| asked.windows(text.len()).any(|bytes| bytes == text);
+        has(b"COMMIT;") || (has(b"COMMIT\0") && !self.with_more_to_come)
+    }
 }
 
 /// The proxy; gone with the test's runtime.
 pub(crate) struct Proxy {
     pub(crate) url: String,
-    /// A [`Break`], or 0 for none. Taken by the COMMIT that it strikes.
-    next: Arc<AtomicU8>,
+    next: Armed,
 }
 
-/// Beside a [`Break`]: it strikes no COMMIT but one with which the next batch begins.
-const WITH_MORE_TO_COME: u8 = 1 << 7;
+/// Taken by the COMMIT that it strikes.
+type Armed = watch::Sender<Option<Strike>>;
 
 impl Proxy {
     pub(crate) async fn to(database: &TestDatabase) -> Self {
@@ -38,11 +48,11 @@ impl Proxy {
         let (address, name) = rest.split_once('/').expect("an address with a database");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("{user}@{}/{name}", listener.local_addr().expect("its address"));
-        let next = Arc::new(AtomicU8::new(0));
-        let (address, armed) = (address.to_owned(), Arc::clone(&next));
+        let next = Armed::default();
+        let (address, armed) = (address.to_owned(), next.clone());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, address.clone(), Arc::clone(&armed)));
+                tokio::spawn(carry(client, address.clone(), armed.clone()));
             }
         });
         Self { url, next }
@@ -50,39 +60,44 @@ impl Proxy {
 
     /// Has the next COMMIT meet its fate.
     pub(crate) fn strike(&self, fate: Break) {
-        self.next.store(fate as u8, Ordering::SeqCst);
+        self.arm(Strike { fate, with_more_to_come: false });
     }
 
     /// Has the next COMMIT that begins another batch meet its fate.
     pub(crate) fn strike_with_more_to_come(&self, fate: Break) {
-        self.next.store(fate as u8 | WITH_MORE_TO_COME, Ordering::SeqCst);
+        self.arm(Strike { fate, with_more_to_come: true });
     }
 
-    pub(crate) fn has_struck(&self) -> bool {
-        self.next.load(Ordering::SeqCst) == 0
+    fn arm(&self, strike: Strike) {
+        self.next.send_replace(Some(strike));
+    }
+
+    /// Whether what it was told to strike is still to come.
+    pub(crate) fn is_armed(&self) -> bool {
+        self.next.borrow().is_some()
     }
 }
 
 /// One connection. A COMMIT is a message of its own, and short: it comes in one read.
-async fn carry(mut client: TcpStream, address: String, next: Arc<AtomicU8>) {
+async fn carry(mut client: TcpStream, address: String, next: Armed) {
     let Ok(mut database) = TcpStream::connect(address).await else { return };
     let (mut asked, mut answered) = (vec![0; 65_536], vec![0; 65_536]);
     loop {
         tokio::select! {
             Ok(count) = client.read(&mut asked) => {
-                let has = |text: &[u8]| asked[..count].windows(text.len()).any(|bytes| bytes == text);
-                let strikes = match next.load(Ordering::SeqCst) & WITH_MORE_TO_COME {
-                    0 => has(b"COMMIT\0") || has(b"COMMIT;"),
-                    _ => has(b"COMMIT;"),
-                };
-                let fate = if strikes { next.swap(0, Ordering::SeqCst) & !WITH_MORE_TO_COME } else { 0 };
-                if count == 0 || fate == Break::Commit as u8 || database.write_all(&asked[..count]).await.is_err() {
+                let mut struck = None;
+                next.send_if_modified(|armed| {
+                    struck = armed.take_if(|strike| strike.is_for(&asked[..count]));
+                    struck.is_some()
+                });
+                let fate = struck.map(|strike| strike.fate);
+                if count == 0 || fate == Some(Break::Commit) || database.write_all(&asked[..count]).await.is_err() {
                     return;
                 }
-                if fate != 0 {
+                if let Some(fate) = fate {
                     // Its answer has come: it is committed.
                     let _ = database.read(&mut answered).await;
-                    if fate == Break::Silence as u8 {
+                    if fate == Break::Silence {
                         std::future::pending::<()>().await;
                     }
                     return;
