@@ -11,7 +11,7 @@ import time
 
 BENCH = pathlib.Path(__file__).resolve().parent
 ROOT = BENCH.parent
-OURS = str(ROOT / "target/release/natter")
+OURS = str(ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release/natter")
 NATTER = os.environ.get("NATTER_BIN", OURS)
 LOAD = os.environ.get("NATTER_LOAD_BIN", OURS)
 FLOOR = BENCH / "peers/floor"
@@ -49,7 +49,7 @@ def build(peers):
     if OURS in (LOAD, NATTER):
         subprocess.run(["cargo", "build", "--release"], cwd=ROOT, check=True)
     if {"floor", "floor-fsync"} & set(peers):
-        subprocess.run(["cargo", "build", "--release", "--locked"], cwd=FLOOR, check=True)
+        subprocess.run(["cargo", "build", "--release", "--locked", "--target-dir", "target"], cwd=FLOOR, check=True)
     for name in ("uws-batch", "node"):
         folder = BENCH / "peers" / name
         if name in peers and not (folder / "node_modules").exists():

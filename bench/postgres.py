@@ -88,7 +88,7 @@ def main():
     parser.add_argument("--docs", action="store_true", help="put the table into docs/performance.md")
     asked = parser.parse_args()
     prepare(["natter"])
-    subprocess.run(["cargo", "build", "--release", "--locked"], cwd=YARDSTICK, check=True)
+    subprocess.run(["cargo", "build", "--release", "--locked", "--target-dir", "target"], cwd=YARDSTICK, check=True)
     rows, ratios = [], []
     for run in range(1, asked.runs + 1):
         # Databases of their own, as empty in each run.

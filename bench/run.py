@@ -99,22 +99,36 @@ def into_docs(tables):
     page.write_text(text)
 
 
+def some_of(names):
+    """Of names with commas between: a list, each one that there is."""
+
+    def parse(text):
+        unknown = [name for name in text.split(",") if name not in names]
+        if unknown:
+            raise argparse.ArgumentTypeError(f"there is no {', '.join(unknown)}: of {', '.join(names)}")
+        return text.split(",")
+
+    return parse
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--peers", default=",".join(PEERS), help=f"of {', '.join(PEERS)}")
-    parser.add_argument("--scenarios", default=",".join(SCENARIOS), help=f"of {', '.join(SCENARIOS)}")
+    parser.add_argument("--peers", type=some_of(PEERS), default=list(PEERS), help=f"of {', '.join(PEERS)}")
+    parser.add_argument("--scenarios", type=some_of(SCENARIOS), default=list(SCENARIOS), help=f"of {', '.join(SCENARIOS)}")
     parser.add_argument("--no-graph", action="store_true", help="without the runs for the graph")
     parser.add_argument("--docs", action="store_true", help="put tables and graph into docs/performance.md")
     parser.add_argument("--note", default="", help="what is to be known about the machine, for the tables")
     asked = parser.parse_args()
-    peers, scenarios = asked.peers.split(","), asked.scenarios.split(",")
+    peers, scenarios = asked.peers, asked.scenarios
     prepare(peers)
     results = compare(asked.runs, peers, scenarios)
     if not results:
         sys.exit(f"nothing to run: {', '.join(f'{peer} is in {scenario} alone' for peer, scenario in ONLY_IN.items())}")
     tables = {scenario: table.markdown(scenario, results) for scenario in scenarios}
-    tables |= {"when": table.when(results, asked.note), "capacity": table.capacity(results)}
+    tables["when"] = table.when(results, asked.note)
+    if {"S1", "S3", "S4"} <= set(scenarios) and "natter" in peers:
+        tables["capacity"] = table.capacity(results)
     (BENCH / "results/table.md").write_text("\n".join(tables.values()))
     print("\n".join(tables.values()))
     if not asked.no_graph:

@@ -16,7 +16,14 @@ use natter::{
         migrate::{Direction, Step, migrate, status},
     },
 };
-use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    fs::OpenOptions,
+    io::Write,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 /// jemalloc keeps an idle session smaller than the system's allocator: 1.4 against 1.6 KiB. On Linux, SQLite has its memory from it, too.
 #[global_allocator]
@@ -89,11 +96,11 @@ Examples:
   natter load --sessions 1000 --rate 50 --senders 1 --pid $(pidof natter)      a full room: 50,000 deliveries a second
   natter load --sessions 10 --window 64                                        how many messages it stores a second
   natter load --sessions 10000 --rate 0                                        what idle sessions cost in memory
-  natter load --url ws://10.0.0.7:3001/ws --sessions 500 --rate 20 --token-secret=\"$SECRET\"
+  natter load --url ws://10.0.0.7:3001/ws-online-status --token-secret         with tokens, signed by auth.hs256_secret
   natter load --conversations 1000 --members 10 --key \"$KEY\" --rate 1000           10,000 sessions in rooms of ten
   natter load --sessions 1000 --rate 50 --json - | jq .latency_ms.delivery
 
-What to look at: \"until delivered\" p99 is what users feel; µs a delivery tells how many deliveries a core carries;
+The server is best started with RUST_LOG=warn, too: a line of the log or two a message cost as much as storing it. What to look at: \"until delivered\" p99 is what users feel; µs a delivery tells how many deliveries a core carries;
 \"lost\" must be 0. Raise --rate until p99 leaves what you can accept: that is the size of this installation.";
 
 const DATABASE_HELP: &str = "sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE [environment: DATABASE_URL] [default: sqlite://data/natter.db?mode=rwc]";
@@ -197,7 +204,10 @@ fn main() -> ExitCode {
     if let Some(Command::Load(load)) = &cli.command
         && let Err(fault) = load.check()
     {
-        Cli::command().error(ErrorKind::ValueValidation, fault).exit();
+        let mut cli = Cli::command();
+        cli.build();
+        let load = cli.find_subcommand_mut("load").expect("it was asked for");
+        load.error(ErrorKind::ValueValidation, fault).exit();
     }
     let settings = match Settings::load(&cli.flags.into_overrides(), utf8_environment()) {
         Ok(settings) => settings,
@@ -277,13 +287,19 @@ async fn measured(options: &Load, settings: &Settings) -> anyhow::Result<()> {
     let secret = settings.auth.secret.as_ref().map(Secret::as_bytes);
     let signer = Signer { secret, rules: &settings.auth.rules, clock: Clock::system() };
     let listening = SocketAddr::new(settings.server.host, settings.server.port);
+    let unwritable = |file: &Path| format!("can't write to {}", file.display());
+    let file = options.json.as_deref().filter(|file| file.as_os_str() != "-");
+    if let Some(file) = file {
+        // A run may take a day, and what is there stays until there is another.
+        OpenOptions::new().append(true).create(true).open(file).with_context(|| unwritable(file))?;
+    }
     let report = load::run(options, listening, &signer, interrupted()).await?;
     let json = || serde_json::to_string(&report).map(|json| json + "\n");
-    match &options.json {
-        Some(file) if file.as_os_str() == "-" => print(&json()?)?,
+    match file {
+        None if options.json.is_some() => print(&json()?)?,
         Some(file) => {
             print(&report.to_text())?;
-            std::fs::write(file, json()?).with_context(|| format!("can't write to {}", file.display()))?;
+            std::fs::write(file, json()?).with_context(|| unwritable(file))?;
         }
         None => print(&report.to_text())?,
     }

@@ -9,7 +9,10 @@ pub(super) const UNLIMITED: &str = "to measure, start the server with NATTER_LIM
 #[derive(Debug, thiserror::Error)]
 pub enum LoadFault {
     /// More sockets than the system gives a process.
-    #[error("{sessions} sessions need {needed} open files, and {allowed} are allowed: raise the limit with `ulimit -n {needed}`")]
+    #[error(
+        "{sessions} sessions need {needed} open files, and {allowed} are allowed at most: raise the limit, as root, with \
+         `ulimit -n {needed}`"
+    )]
     Descriptors {
         /// That were asked for.
         sessions: u32,
@@ -141,7 +144,7 @@ fn advice_for_status(status: u16) -> String {
             "it has server.max_connections, or twice limits.connections_per_address from here, or it is starting or stopping; \
              {UNLIMITED}"
         ),
-        _ => "is it a WebSocket's address?".to_owned(),
+        _ => "is it a WebSocket's address? Natter's is at /ws-online-status".to_owned(),
     }
 }
 

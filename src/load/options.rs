@@ -28,15 +28,15 @@ pub struct Load {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub senders: Option<u32>,
     /// Messages a second of all senders together, on a schedule that no answer holds up; 0: nobody writes
-    #[arg(long, default_value_t = 10.0, value_parser = rate)]
+    #[arg(long, default_value_t = 10.0, value_parser = rate, allow_negative_numbers = true)]
     pub rate: f64,
-    /// Instead of a rate: messages that each sender has under way, the next one as soon as one is answered
+    /// Instead of a rate: messages that each sender has under way, the next one as soon as one is answered; 1 to 1024
     #[arg(long, value_name = "N", conflicts_with = "rate", value_parser = clap::value_parser!(u32).range(1..=1_024))]
     pub window: Option<u32>,
-    /// How long is measured
+    /// How long is measured, at most 86400
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub seconds: u64,
-    /// How long is written before that
+    /// How long is written before that, at most 3600
     #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(0..=3_600))]
     pub warm_up: u64,
     /// Conversations that are written to, from id 1 on, all of them open to everyone
@@ -56,7 +56,7 @@ pub struct Load {
     /// What kind of conversation
     #[arg(long, value_enum, default_value_t = Kind::Chat)]
     pub kind: Kind,
-    /// Bytes of a message's content
+    /// Bytes of a message's content, 40 to 60000
     #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(40..=60_000))]
     pub payload: u32,
     /// Speak natter.v1: each message is acknowledged (the default)
@@ -74,7 +74,8 @@ pub struct Load {
     /// Sign each session a token with this secret (HS256), or with the settings' where none is given
     #[arg(help_heading = SERVER, long, value_name = "SECRET", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub token_secret: Option<String>,
-    /// Take the sessions' tokens from a file, one a line; needs natter.v1, which tells a session its user
+    /// Take the sessions' tokens from a file, one a line; fewer than sessions are used again. Needs natter.v1, which tells a session its
+    /// user
     #[arg(help_heading = SERVER, long, value_name = "FILE", conflicts_with_all = ["token_secret", "classic"])]
     pub token_file: Option<PathBuf>,
     /// The server's process, where it runs on this machine: its CPU time and memory [default: what /metrics tells]

@@ -52,11 +52,15 @@ fn astray(strayed: u64) -> String {
 impl Asked {
     fn to_text(&self) -> String {
         let Self { sessions, dialect, senders, .. } = self;
-        let write = if *senders == 1 { "writes" } else { "write" };
+        let write = match *senders {
+            _ if self.rate == Some(0.0) => "nobody writes".to_owned(),
+            1 => "1 of them writes".to_owned(),
+            senders => format!("{senders} of them write"),
+        };
         let members = self.conversations.zip(self.members);
         let rooms =
             members.map_or_else(String::new, |(rooms, members)| format!("; conversations: {rooms}, members of each: {members}"));
-        format!("{sessions} by {dialect}, {senders} of them {write}{rooms}")
+        format!("{sessions} by {dialect}, {write}{rooms}")
     }
 }
 
@@ -70,10 +74,13 @@ impl Server {
             format!("{cpu:.2} s of CPU{delivery}{message}{waited}")
         } else {
             format!(
-                "less CPU than the {ENOUGH_SECONDS} whole seconds of /metrics that tell what each took: run longer, or give --pid"
+                "less than {ENOUGH_SECONDS} s of CPU, too little to tell by the whole seconds of /metrics what each took: give --pid, on \
+                 the server's machine, or more --seconds"
             )
         };
-        format!("{used}; {mib:.1} MiB, {each:.2} KiB a session")
+        // One that was loaded before has the memory already.
+        let each = if each > 0.0 { format!(", {each:.2} KiB a session") } else { String::new() };
+        format!("{used}; {mib:.1} MiB{each}")
     }
 }
 
@@ -105,7 +112,8 @@ mod tests {
             rss_kib: 1_024.0,
         };
         let text = server.to_text();
-        assert!(text.starts_with("less CPU than the 10 whole seconds of /metrics") && !text.contains("0.00"), "{text}");
-        assert!(Server { cpu_seconds: 10.0, ..server }.to_text().starts_with("10.00 s of CPU; 1.0 MiB"));
+        assert!(text.starts_with("less than 10 s of CPU") && !text.contains("0.00"), "{text}");
+        assert!(Server { cpu_seconds: 10.0, ..server.clone() }.to_text().starts_with("10.00 s of CPU; 1.0 MiB, 2.00 KiB"));
+        assert!(Server { rss_kib_per_session: -3.0, ..server }.to_text().ends_with("1.0 MiB"));
     }
 }

@@ -5,7 +5,13 @@ use figment::{
     providers::{Format, Serialized, Toml},
     value::{Dict, Value},
 };
-use std::{collections::BTreeMap, fmt, ops::RangeInclusive, path::PathBuf, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    ops::RangeInclusive,
+    path::PathBuf,
+    str::FromStr,
+};
 
 /// The reference: every key with its default.
 const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -134,8 +140,20 @@ impl Source {
         let name = key.rsplit('.').next().unwrap_or(key);
         match self.known.iter().find(|known| known.rsplit('.').next() == Some(name)) {
             Some(known) => format!("there is no such key; did you mean {known}?"),
-            None => "there is no such key; `natter check-config` lists all".to_owned(),
+            None => self.there_are(key),
         }
+    }
+
+    /// What a key that is none could have been.
+    fn there_are(&self, key: &str) -> String {
+        let section = key.split_once('.').map_or(key, |(section, _)| section);
+        let of_section: Vec<&str> =
+            self.known.iter().filter_map(|known| known.strip_prefix(section)?.strip_prefix('.')).collect();
+        if of_section.is_empty() {
+            let sections: BTreeSet<&str> = self.known.iter().filter_map(|known| Some(known.split_once('.')?.0)).collect();
+            return format!("there is no such key; the sections are {}", sections.into_iter().collect::<Vec<_>>().join(", "));
+        }
+        format!("there is no such key; {section} has {}", of_section.join(", "))
     }
 
     fn fault_at(&mut self, key: &str, origin: &str, problem: String) {

@@ -114,6 +114,9 @@ impl From<DbErr> for StoreError {
     }
 }
 
+/// PostgreSQL's code for a database that is not there.
+const NO_DATABASE: &str = "3D000";
+
 /// What the database said, or what is wrong with the way to it, without the names of the layers that it came through.
 fn cause(error: &DbErr) -> String {
     match error {
@@ -124,7 +127,10 @@ fn cause(error: &DbErr) -> String {
         | DbErr::Exec(RuntimeErr::Internal(text))
         | DbErr::Query(RuntimeErr::Internal(text)) => text.clone(),
         other => match sqlx(other) {
-            Some(SqlxError::Database(said)) => said.to_string(),
+            Some(SqlxError::Database(said)) => match said.code().as_deref() {
+                Some(NO_DATABASE) => format!("{}: create it (createdb), or correct database.url", said.message()),
+                _ => said.message().to_owned(),
+            },
             Some(SqlxError::Io(error)) => error.to_string(),
             Some(error) => error.to_string(),
             None => other.to_string(),

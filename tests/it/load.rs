@@ -221,12 +221,13 @@ async fn faulty_arguments_are_told_and_the_help_teaches() {
     let database = TestDatabase::new(Backend::Sqlite).await;
     for (arguments, said) in [
         ("--sessions 0", "1..=1000000"),
-        ("--rate -1", "-1"),
+        ("--rate -1", "it must be 0, or from 0.001"),
         ("--rate 5 --window 5", "cannot be used with"),
         ("--url http://localhost", "ws://HOST:PORT/PATH"),
         ("--url wss://localhost", "TLS is not spoken"),
         ("--v1 --classic", "cannot be used with"),
         ("--senders 5 --sessions 3", "--senders 5 are more than the 3 sessions"),
+        ("--senders 5 --sessions 3", "Usage: natter load"),
         ("--conversations 3 --members 4 --key k --sessions 10", "12 sessions"),
         ("--conversations 3 --members 4", "--key"),
         ("--conversations 3 --key k", "--members"),
@@ -238,6 +239,9 @@ async fn faulty_arguments_are_told_and_the_help_teaches() {
         assert_eq!(code, Some(2), "{arguments}: {log}");
         assert!(log.contains(said), "{arguments}: {log}");
     }
+    // Before anything is loaded: nobody listens there.
+    let unwritable = Start::on(&database).arg("load").arg("--url=ws://127.0.0.1:1/").arg("--json=/nowhere/result.json");
+    assert!(refused(unwritable).await.contains("can't write to /nowhere/result.json"));
     let (code, help, _) = Start::on(&database).arg("load").arg("--help").finished().await;
     assert_eq!(code, Some(0));
     for part in ["NATTER_LIMITS__ENABLED=false", "--rate 50 --senders 1", "Raise --rate until p99"] {

@@ -43,7 +43,7 @@ async fn every_fault_is_reported_at_once_by_key_with_what_is_allowed() {
     assert_eq!(code, Some(78));
     for fault in [
         "server.workers (natter.toml): must be a whole number from 0 to 1024",
-        "server.prot (natter.toml): there is no such key",
+        "server.prot (natter.toml): there is no such key; server has host, ",
         "server.port (PORT): must be a whole number from 0 to 65535",
         "server.host (--host): must be an IP address, or localhost",
         "database.url (DATABASE_URL): must be sqlite://PATH",
@@ -56,7 +56,7 @@ async fn every_fault_is_reported_at_once_by_key_with_what_is_allowed() {
         "limits.handshakes_burst (NATTER_LIMITS__HANDSHAKES_BURST): must be a whole number from 1 to 1000000",
         "server.trusted_proxies (NATTER_SERVER__TRUSTED_PROXIES): must be a list of addresses and networks",
         "limits.frame_bytes (natter.toml): must be a whole number from 1024 to 67108864",
-        "nowhere.key (NATTER_NOWHERE__KEY): there is no such key",
+        "nowhere.key (NATTER_NOWHERE__KEY): there is no such key; the sections are access, api, ",
         "NATTER_AUTH_MODE (the environment): there is no such variable; did you mean NATTER_AUTH__MODE?",
         "NATTER_PORT (the environment): there is no such variable; did you mean PORT?",
         "log.keep_days (NATTER_LOG__KEEP_DAYS): must be a whole number from 0 to 36500",
