@@ -1,5 +1,7 @@
 """The graph: CPU per delivery, and latency, against load; an SVG that needs nothing beside it."""
 
+import statistics
+
 WIDTH, HEIGHT, MARGIN, TOP = 420, 280, 56, 40
 COLOURS = {"natter": "#0b7285", "floor": "#868e96"}
 
@@ -28,8 +30,13 @@ def peers(results):
 
 
 def line(results, peer, pick, name, dash):
-    points = [(result["deliveries"]["per_second"] / 1000, pick(result)) for result in results if result["peer"] == peer]
-    return {"name": name, "colour": COLOURS.get(peer, "#c92a2a"), "dash": dash, "points": sorted(points)}
+    """A point a rate, the median of its runs: in a run of seconds, one slow fsync is all of p99."""
+    at = {}
+    for result in results:
+        if result["peer"] == peer:
+            at.setdefault(result["asked"]["rate"], []).append((result["deliveries"]["per_second"] / 1000, pick(result)))
+    points = [tuple(map(statistics.median, zip(*runs))) for _, runs in sorted(at.items())]
+    return {"name": name, "colour": COLOURS.get(peer, "#c92a2a"), "dash": dash, "points": points}
 
 
 def nice(highest):

@@ -82,10 +82,13 @@ def compare(runs, peers, scenarios):
     ]
 
 
-def sweep(peers):
+def sweep(runs, peers):
     room = ["--sessions", "1000", "--senders", "1", "--seconds", "5", "--warm-up", "1", "--rate"]
     return [
-        keep(measure(PEERS[peer], [*room, str(rate)]), run=1, scenario="sweep", peer=peer) for rate in RATES for peer in peers
+        keep(measure(PEERS[peer], [*room, str(rate)]), run=run, scenario="sweep", peer=peer)
+        for run in range(1, runs + 1)
+        for rate in RATES
+        for peer in peers
     ]
 
 
@@ -132,7 +135,7 @@ def main():
     (BENCH / "results/table.md").write_text("\n".join(tables.values()))
     print("\n".join(tables.values()))
     if not asked.no_graph:
-        drawing = graph.draw(sweep([peer for peer in peers if peer in ("natter", "floor")]))
+        drawing = graph.draw(sweep(asked.runs, [peer for peer in peers if peer in ("natter", "floor")]))
         (BENCH / "results/load.svg").write_text(drawing)
         if asked.docs:
             (BENCH.parent / "docs/performance.svg").write_text(drawing)
