@@ -47,7 +47,8 @@ def nice(highest):
 
 def panel(left, title, lines):
     right = nice(max(x for line in lines for x, _ in line["points"]))
-    top = nice(max(y for line in lines for _, y in line["points"]))
+    # The uppermost quarter is the legend's.
+    top = nice(max(y for line in lines for _, y in line["points"]) / 0.75)
     place = lambda x, y: (left + MARGIN + x / right * (WIDTH - MARGIN), TOP + HEIGHT - y / top * HEIGHT)
     parts = [text(left + MARGIN, TOP - 16, title, "start"), text(left + WIDTH, TOP + HEIGHT + 36, "deliveries a second, thousands", "end")]
     for quarter in range(5):
