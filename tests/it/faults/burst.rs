@@ -107,9 +107,7 @@ async fn a_commit_with_which_the_next_batch_began_is_looked_up_too(
     #[values(Kind::Chat, Kind::Support)] kind: Kind,
     #[values(Break::Answer, Break::Commit, Break::Silence)] fate: Break,
 ) {
-    let mut database = TestDatabase::new(Backend::Postgres).await;
-    let proxy = Proxy::to(&database).await;
-    database.url.clone_from(&proxy.url);
+    let (database, proxy) = Proxy::with_database().await;
     let server = Server::unlimited(&database).await;
     let mut senders = Sender::connect_all(&server).await;
     proxy.strike_with_more_to_come(fate);

@@ -18,9 +18,7 @@ async fn a_commit_without_an_answer_is_looked_up_and_then_told(
     #[values(Kind::Chat, Kind::Support)] kind: Kind,
     #[values(Break::Answer, Break::Commit, Break::Silence)] fate: Break,
 ) {
-    let mut database = TestDatabase::new(Backend::Postgres).await;
-    let proxy = Proxy::to(&database).await;
-    database.url.clone_from(&proxy.url);
+    let (database, proxy) = Proxy::with_database().await;
     let server = Server::start(&database).await;
     let (mut watcher, _) = Client::natter_v1(&server, 2).await;
     let (mut sender, _) = Client::natter_v1(&server, 1).await;

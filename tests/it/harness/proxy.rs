@@ -1,6 +1,6 @@
 //! A way to PostgreSQL that breaks exactly where a test wants it: at a COMMIT.
 
-use super::TestDatabase;
+use super::{Backend, TestDatabase};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -35,7 +35,6 @@ impl Strike {
 
 /// The proxy; gone with the test's runtime.
 pub(crate) struct Proxy {
-    pub(crate) url: String,
     next: Armed,
 }
 
@@ -43,7 +42,9 @@ pub(crate) struct Proxy {
 type Armed = watch::Sender<Option<Strike>>;
 
 impl Proxy {
-    pub(crate) async fn to(database: &TestDatabase) -> Self {
+    /// A database of the test's own whose address is the proxy's.
+    pub(crate) async fn with_database() -> (TestDatabase, Self) {
+        let mut database = TestDatabase::new(Backend::Postgres).await;
         let (user, rest) = database.url.split_once('@').expect("an address with a user");
         let (address, name) = rest.split_once('/').expect("an address with a database");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -55,7 +56,8 @@ impl Proxy {
                 tokio::spawn(carry(client, address.clone(), armed.clone()));
             }
         });
-        Self { url, next }
+        database.url = url;
+        (database, Self { next })
     }
 
     /// Has the next COMMIT meet its fate.
