@@ -59,6 +59,7 @@ def main():
         us = {conversations: cost(run, conversations) for conversations in order}
         rows.append([f"{us[FEW]:.0f}", f"{us[MANY]:.0f}"])
         ratios.append(us[MANY] / us[FEW])
+        print(f"run {run}: {us[MANY]:.0f} beside {us[FEW]:.0f}: {ratios[-1]:.2f}", flush=True)
     head = [f"{conversations * MEMBERS:,} sessions, µs a message" for conversations in (FEW, MANY)]
     text = table.in_turn([*head, "ratio"], rows, ratios)
     print(text)

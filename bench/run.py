@@ -130,17 +130,19 @@ def main():
         sys.exit(f"nothing to run: {', '.join(f'{peer} is in {scenario} alone' for peer, scenario in ONLY_IN.items())}")
     tables = {scenario: table.markdown(scenario, results) for scenario in scenarios}
     tables["when"] = table.when(results, asked.note)
-    if {"S1", "S3", "S4"} <= set(scenarios) and "natter" in peers:
-        tables["capacity"] = table.capacity(results)
+    if capacity := table.capacity(results):
+        tables["capacity"] = capacity
     (BENCH / "results/table.md").write_text("\n".join(tables.values()))
     print("\n".join(tables.values()))
-    if not asked.no_graph:
-        drawing = graph.draw(sweep(asked.runs, [peer for peer in peers if peer in ("natter", "floor")]))
+    if asked.docs:
+        into_docs(tables)
+    drawn = [peer for peer in peers if peer in ("natter", "floor")]
+    sound = [] if asked.no_graph else [result for result in sweep(asked.runs, drawn) if "failed" not in result]
+    if sound:
+        drawing = graph.draw(sound)
         (BENCH / "results/load.svg").write_text(drawing)
         if asked.docs:
             (BENCH.parent / "docs/performance.svg").write_text(drawing)
-    if asked.docs:
-        into_docs(tables)
 
 
 if __name__ == "__main__":

@@ -104,6 +104,8 @@ def capacity(results):
     of = lambda scenario, path: median([result for result in own if result["scenario"] == scenario], path)
     delivery, message = of("S1", "server.cpu_us_per_delivery"), of("S3", "server.cpu_us_per_message")
     stored, idle = of("S3", "messages.per_second"), of("S4", "server.rss_kib_per_session")
+    if None in (delivery, message, stored, idle):
+        return None
     deliveries = FAN_OUT_CORES * BUSY * 1e6 / delivery
     rows = [
         ("a million messages to 1,000 sessions each (S1)", f"1,000,000 × 1,000 × {delivery:.2f} µs", f"{delivery * 1e3 / 3600:.2f} core hours"),

@@ -100,7 +100,10 @@ Examples:
   natter load --conversations 1000 --members 10 --key \"$KEY\" --rate 1000           10,000 sessions in rooms of ten
   natter load --sessions 1000 --rate 50 --json - | jq .latency_ms.delivery
 
-The server is best started with RUST_LOG=warn, too: a line of the log or two a message cost as much as storing it. What to look at: \"until delivered\" p99 is what users feel; µs a delivery tells how many deliveries a core carries;
+Start the server with RUST_LOG=warn for it: the three lines of the log that a message has at info cost as much as storing it,
+where thousands are written a second.
+
+What to look at: \"until delivered\" p99 is what users feel; µs a delivery tells how many deliveries a core carries;
 \"lost\" must be 0. Raise --rate until p99 leaves what you can accept: that is the size of this installation.";
 
 const DATABASE_HELP: &str = "sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE [environment: DATABASE_URL] [default: sqlite://data/natter.db?mode=rwc]";
