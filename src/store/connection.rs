@@ -12,11 +12,17 @@ use std::time::{Duration, Instant};
 /// session that is idle in a transaction for longer than `connect` allows.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// After how many commits SQLite's log is checkpointed (folded into the file) as soon as nobody waits. SQLite does it within a COMMIT once
+/// the log has 1,000 pages, and whoever waits for that commit waits for that, too: a message that comes alone brings 5 or 6 of them.
+const COMMITS_UNTIL_CHECKPOINT: u32 = 64;
+
 /// The one connection that messages are written by.
 #[derive(Debug)]
 pub(super) struct Connection {
     db: DatabaseConnection,
     held: Option<Held>,
+    /// Since the log was checkpointed.
+    commits: u32,
 }
 
 /// What comes after a commit, as far as is known.
@@ -38,7 +44,7 @@ struct Held {
 
 impl Connection {
     pub(super) fn new(db: DatabaseConnection) -> Self {
-        Self { db, held: None }
+        Self { db, held: None, commits: 0 }
     }
 
     /// Whether what it says is carried out by another process, which has processors of its own.
@@ -99,7 +105,21 @@ impl Connection {
         let is_begun = next == Next::Waits && self.is_to_a_server();
         execute(&on, if is_begun { COMMIT_AND_BEGIN } else { COMMIT }).await?;
         self.held = Some(Held { on, begun: is_begun.then(Instant::now) });
+        self.commits = self.commits.saturating_add(1);
         Ok(())
+    }
+
+    /// Checkpoints SQLite's log, if it is time for it. It waits for nobody: where another process reads or folds it just then, or where it
+    /// fails, it is done after as many commits again, or within one.
+    pub(super) async fn checkpoint(&mut self) {
+        let Some(Held { on, begun: None }) = &self.held else { return };
+        if self.is_to_a_server() || self.commits < COMMITS_UNTIL_CHECKPOINT {
+            return;
+        }
+        if let Err(error) = patience::within(self.patience(), execute(on, "PRAGMA wal_checkpoint(PASSIVE)")).await {
+            log::warn!("the database's write-ahead log was not checkpointed: {error}");
+        }
+        self.commits = 0;
     }
 }
 

@@ -140,6 +140,9 @@ impl Lane {
             }
             self.store(&drafts, publish).await?;
             drafts.clear();
+            if self.queue.is_empty() {
+                self.connection.checkpoint().await;
+            }
         }
     }
 
@@ -164,13 +167,14 @@ impl Lane {
         while let Some(piece) = pieces.next() {
             let began = Instant::now();
             let Self { connection, memberships, clock, queue, unpublished, .. } = self;
-            let next = || if queue.is_empty() && pieces.is_empty() { Next::Unknown } else { Next::Waits };
-            let committing = commit(connection, memberships, piece, clock.now(), next).map(|outcome| (outcome, began.elapsed()));
+            let committing = commit(connection, memberships, piece, clock.now(), || what_comes_next(queue, &pieces))
+                .map(|outcome| (outcome, began.elapsed()));
             let ((outcome, took), ()) = tokio::join!(committing, hand_out(unpublished.take(), publish));
             match outcome {
                 Ok(committed) => {
                     metrics::committed(&committed, piece.len(), took);
-                    self.publish(committed, publish).await?;
+                    let next = what_comes_next(&self.queue, &pieces);
+                    self.publish(committed, next, publish).await?;
                 }
                 Err(Failure::NotStored(error)) if error.is_the_rows_fault() => bisect(piece, &error, &mut pieces, publish).await,
                 Err(Failure::NotStored(error)) => self.refuse(piece, &error, pieces.rest(), publish).await?,
@@ -182,10 +186,11 @@ impl Lane {
         Ok(())
     }
 
-    /// Hands out a commit, and before it what another has put into the log.
+    /// Hands out a commit, and before it what another has put into the log. A database server writes what comes `next` beside it.
     async fn publish<F: Future<Output = ()>>(
         &mut self,
         committed: Committed,
+        next: Next,
         publish: &impl Fn(Committed) -> F,
     ) -> Result<(), BrokenLog> {
         if let (Some(first), Some(last)) = (committed.events.first(), committed.events.last()) {
@@ -199,7 +204,7 @@ impl Lane {
         self.outages = 0;
         self.pruner.saw(committed.events.len());
         self.unpublished = Some(committed);
-        if !self.connection.is_to_a_server() || self.queue.is_empty() {
+        if !self.connection.is_to_a_server() || next == Next::Unknown {
             self.hand_out(publish).await;
         }
         Ok(())
@@ -257,7 +262,7 @@ impl Lane {
         log::info!("the changes in doubt are {}", if is_stored { "stored" } else { "not stored" });
         if is_stored {
             metrics::committed(&committed, piece.len(), began.elapsed());
-            return self.publish(committed, publish).await;
+            return self.publish(committed, Next::Unknown, publish).await;
         }
         publish(refused(piece, &Refusal::unavailable(NOT_STORED))).await;
         Ok(())
@@ -297,6 +302,11 @@ impl Lane {
         self.is_held_up.store(false, Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// What comes after a batch of which these pieces are left.
+fn what_comes_next(queue: &Queue, pieces: &Pieces<'_>) -> Next {
+    if queue.is_empty() && pieces.is_empty() { Next::Unknown } else { Next::Waits }
 }
 
 async fn hand_out<F: Future<Output = ()>>(committed: Option<Committed>, publish: &impl Fn(Committed) -> F) {

@@ -89,6 +89,7 @@ async fn it_shows_people_a_table_and_leaves_the_json_in_a_file() {
     let database = TestDatabase::new(Backend::Sqlite).await;
     let server = Server::unlimited(&database).await;
     let file = database.folder.path().join("result.json");
+    std::fs::write(&file, "a result that was longer".repeat(1_000)).expect("a file");
     let arguments = format!("--sessions 3 --rate 20 --pid {} --json", server.pid());
     let start = load(&database, &server.address, &arguments).arg(&file.display().to_string());
     let (code, table, log) = start.finished().await;
@@ -103,6 +104,20 @@ async fn it_shows_people_a_table_and_leaves_the_json_in_a_file() {
     }
     let json: Value = serde_json::from_str(&std::fs::read_to_string(file).expect("a file")).expect("JSON");
     assert_eq!(json["asked"]["sessions"], 3);
+}
+
+#[tokio::test]
+async fn a_pipe_takes_the_json_as_well() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let server = Server::unlimited(&database).await;
+    let pipe = database.folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+    let read = tokio::spawn(tokio::fs::read_to_string(pipe.clone()));
+    let start = load(&database, &server.address, "--sessions 2 --rate 20 --json").arg(&pipe.display().to_string());
+    let (code, _, log) = start.finished().await;
+    assert_eq!(code, Some(0), "{log}");
+    let json: Value = serde_json::from_str(&read.await.expect("no panic").expect("text")).expect("JSON");
+    assert_eq!(json["asked"]["sessions"], 2);
 }
 
 #[rstest]
@@ -242,6 +257,13 @@ async fn faulty_arguments_are_told_and_the_help_teaches() {
     // Before anything is loaded: nobody listens there.
     let unwritable = Start::on(&database).arg("load").arg("--url=ws://127.0.0.1:1/").arg("--json=/nowhere/result.json");
     assert!(refused(unwritable).await.contains("can't write to /nowhere/result.json"));
+    let file = database.folder.path().join("result.json");
+    let in_vain = || Start::on(&database).arg("load").arg("--url=ws://127.0.0.1:1/").arg(&format!("--json={}", file.display()));
+    refused(in_vain()).await;
+    assert!(!file.exists(), "there was no result");
+    std::fs::write(&file, "the one before").expect("a file");
+    refused(in_vain()).await;
+    assert_eq!(std::fs::read_to_string(&file).expect("a file"), "the one before");
     let (code, help, _) = Start::on(&database).arg("load").arg("--help").finished().await;
     assert_eq!(code, Some(0));
     for part in ["NATTER_LIMITS__ENABLED=false", "--rate 50 --senders 1", "Raise --rate until p99"] {

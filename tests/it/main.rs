@@ -10,6 +10,7 @@ mod asyncapi;
 mod backup;
 mod bad_input;
 mod change;
+mod checkpoint;
 mod close_codes;
 mod dashboard;
 mod deflate;
