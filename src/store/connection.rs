@@ -6,15 +6,23 @@ use super::{
     transaction::{BEGIN_ANY, COMMIT, COMMIT_AND_BEGIN, begin, begin_text},
 };
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr};
-use std::time::{Duration, Instant};
+use std::{
+    future::pending,
+    time::{Duration, Instant},
+};
+use tokio::time::sleep;
 
 /// For how long a transaction that began early is used: what a fan-out does not take, but a process that stood still. PostgreSQL ends a
 /// session that is idle in a transaction for longer than `connect` allows.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// After how many commits SQLite's log is checkpointed (folded into the file) as soon as nobody waits. SQLite does it within a COMMIT once
-/// the log has 1,000 pages, and whoever waits for that commit waits for that, too: a message that comes alone brings 5 or 6 of them.
-const COMMITS_UNTIL_CHECKPOINT: u32 = 64;
+/// After how many commits SQLite's log is checkpointed (folded into the file) once it is quiet. SQLite does it within a COMMIT when the log
+/// has 1,000 pages, and whoever waits for that commit waits for that, too: a message that comes alone brings 5 or 6 of them. So few, because
+/// a log that begins anew soon is written where the system still has it in memory: it reads from the disk what it writes a part of.
+const COMMITS_UNTIL_CHECKPOINT: u32 = 16;
+
+/// For how long nothing has come when it is quiet: by then, the sockets have what was committed last.
+const QUIET: Duration = Duration::from_millis(5);
 
 /// The one connection that messages are written by.
 #[derive(Debug)]
@@ -109,13 +117,18 @@ impl Connection {
         Ok(())
     }
 
-    /// Checkpoints SQLite's log, if it is time for it. It waits for nobody: where another process reads or folds it just then, or where it
-    /// fails, it is done after as many commits again, or within one.
+    /// Resolves when SQLite's log is to be checkpointed, if nothing comes before.
+    pub(super) async fn checkpoint_due(&self) {
+        if self.is_to_a_server() || self.held.is_none() || self.commits < COMMITS_UNTIL_CHECKPOINT {
+            return pending().await;
+        }
+        sleep(QUIET).await;
+    }
+
+    /// Checkpoints SQLite's log. It waits for nobody: where another process reads or folds it just then, or where it fails, it is done after
+    /// as many commits again, or within one.
     pub(super) async fn checkpoint(&mut self) {
         let Some(Held { on, begun: None }) = &self.held else { return };
-        if self.is_to_a_server() || self.commits < COMMITS_UNTIL_CHECKPOINT {
-            return;
-        }
         if let Err(error) = patience::within(self.patience(), execute(on, "PRAGMA wal_checkpoint(PASSIVE)")).await {
             log::warn!("the database's write-ahead log was not checkpointed: {error}");
         }

@@ -129,6 +129,10 @@ impl Lane {
                     self.prune(publish).await?;
                     continue;
                 }
+                () = self.connection.checkpoint_due() => {
+                    self.connection.checkpoint().await;
+                    continue;
+                }
                 () = &mut stop => {
                     self.queue.close();
                     continue;
@@ -140,9 +144,6 @@ impl Lane {
             }
             self.store(&drafts, publish).await?;
             drafts.clear();
-            if self.queue.is_empty() {
-                self.connection.checkpoint().await;
-            }
         }
     }
 
