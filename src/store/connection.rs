@@ -18,11 +18,14 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// After how many commits SQLite's log is checkpointed (folded into the file) once it is quiet. SQLite does it within a COMMIT when the log
 /// has 1,000 pages, and whoever waits for that commit waits for that, too: a message that comes alone brings 5 or 6 of them. So few, because
-/// a log that begins anew soon is written where the system still has it in memory: it reads from the disk what it writes a part of.
+/// the system first reads from the disk what is to be written in part and is not in its memory any more: a short log's pages still are.
 const COMMITS_UNTIL_CHECKPOINT: u32 = 16;
 
-/// For how long nothing has come when it is quiet: by then, the sockets have what was committed last.
+/// So long without a draft is quiet: by then, the clients have read what was committed last.
 const QUIET: Duration = Duration::from_millis(5);
+
+/// After so many, it need not be quiet: it is enough that nobody waits.
+const COMMITS_AT_MOST: u32 = 64;
 
 /// The one connection that messages are written by.
 #[derive(Debug)]
@@ -117,15 +120,18 @@ impl Connection {
         Ok(())
     }
 
-    /// Resolves when SQLite's log is to be checkpointed, if nothing comes before.
+    /// Resolves when SQLite's log is to be checkpointed; never on PostgreSQL, which has no such log.
     pub(super) async fn checkpoint_due(&self) {
-        if self.is_to_a_server() || self.held.is_none() || self.commits < COMMITS_UNTIL_CHECKPOINT {
+        let may_be = !self.is_to_a_server() && matches!(self.held, Some(Held { begun: None, .. }));
+        if !may_be || self.commits < COMMITS_UNTIL_CHECKPOINT {
             return pending().await;
         }
-        sleep(QUIET).await;
+        if self.commits < COMMITS_AT_MOST {
+            sleep(QUIET).await;
+        }
     }
 
-    /// Checkpoints SQLite's log. It waits for nobody: where another process reads or folds it just then, or where it fails, it is done after
+    /// Checkpoints SQLite's log, once [`Connection::checkpoint_due`] has resolved. It waits for nobody: where another process reads or folds it just then, or where it fails, it is done after
     /// as many commits again, or within one.
     pub(super) async fn checkpoint(&mut self) {
         let Some(Held { on, begun: None }) = &self.held else { return };

@@ -130,7 +130,9 @@ impl Lane {
                     continue;
                 }
                 () = self.connection.checkpoint_due() => {
-                    self.connection.checkpoint().await;
+                    if self.queue.is_empty() {
+                        self.connection.checkpoint().await;
+                    }
                     continue;
                 }
                 () = &mut stop => {
