@@ -131,8 +131,8 @@ impl Connection {
         }
     }
 
-    /// Checkpoints SQLite's log, once [`Connection::checkpoint_due`] has resolved. It waits for nobody: where another process reads or folds it just then, or where it fails, it is done after
-    /// as many commits again, or within one.
+    /// Checkpoints SQLite's log, once [`Connection::checkpoint_due`] has resolved. It waits for nobody: where another process reads or folds
+    /// it just then, or where it fails, it is done after as many commits again, or within one.
     pub(super) async fn checkpoint(&mut self) {
         let Some(Held { on, begun: None }) = &self.held else { return };
         if let Err(error) = patience::within(self.patience(), execute(on, "PRAGMA wal_checkpoint(PASSIVE)")).await {
