@@ -1,5 +1,5 @@
 //! The one ordered lane through which everything is written. While one batch commits, the next gathers: one commit's latency
-//! when idle, large batches under load, and no timer.
+//! when idle, large batches under load, and no timer that a message waits for.
 
 use super::{
     BrokenLog, Draft, Head, StoreError,
