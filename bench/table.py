@@ -54,6 +54,23 @@ def ratios(results, base, path):
     return " · ".join(f"{mine / other:.2f}" for mine, other in pairs if mine is not None and other)
 
 
+def pooled(passes):
+    """The passes of a run as one: the mean of each figure, all that was lost, the highest load. One that failed, where one did."""
+    failed = [result for result in passes if "failed" in result]
+    return failed[0] if failed else together(passes)
+
+
+def together(values, key=""):
+    first = values[0]
+    if isinstance(first, dict):
+        return {name: together([each.get(name) for each in values], name) for name in first}
+    if all(each == first for each in values) and key != "lost":
+        return first
+    if not all(isinstance(each, (int, float)) for each in values):
+        return first
+    return {"lost": sum, "load1": max}.get(key, statistics.fmean)(values)
+
+
 def markdown(scenario, results):
     of = {}
     for result in results:

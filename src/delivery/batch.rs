@@ -8,6 +8,7 @@ use crate::protocol::{
 };
 use bytes::Bytes;
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{Arc, OnceLock},
 };
@@ -140,23 +141,23 @@ impl Batch {
     /// The frames of its events after `seq` for a session that is in these of its groups, by their places: one write a session,
     /// however many events there are.
     #[must_use]
-    pub fn frames_after(&self, seq: Seq, groups: &[usize], encoding: Encoding) -> Frames {
+    pub fn frames_after(&self, seq: Seq, groups: &[usize], encoding: Encoding) -> Cow<'_, Frames> {
         match groups {
             [] => self.part_after(seq, &self.public, encoding),
             [group] => self.part_after(seq, &self.groups[*group].seen, encoding),
             several => {
                 let own: Vec<&[usize]> = several.iter().map(|group| self.groups[*group].own.as_slice()).collect();
-                self.joined(self.after(seq, &merged(&self.public.events, &own)), encoding)
+                Cow::Owned(self.joined(self.after(seq, &merged(&self.public.events, &own)), encoding))
             }
         }
     }
 
-    fn part_after(&self, seq: Seq, part: &Part, encoding: Encoding) -> Frames {
+    fn part_after<'a>(&'a self, seq: Seq, part: &'a Part, encoding: Encoding) -> Cow<'a, Frames> {
         let new = self.after(seq, &part.events);
         if new.len() < part.events.len() {
-            return self.joined(new, encoding);
+            return Cow::Owned(self.joined(new, encoding));
         }
-        part.frames.get(encoding).get_or_init(|| self.joined(new, encoding)).clone()
+        Cow::Borrowed(part.frames.get(encoding).get_or_init(|| self.joined(new, encoding)))
     }
 
     fn after<'a>(&self, seq: Seq, events: &'a [usize]) -> &'a [usize] {

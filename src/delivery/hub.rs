@@ -1,6 +1,6 @@
 //! One hub a worker thread: the outboxes of that worker's sessions, and the actor that brings them what was committed.
 
-use super::{Batch, Frames, Reply, ReplySort, addressees::Addressees};
+use super::{Batch, Reply, ReplySort, addressees::Addressees};
 use crate::{
     clock::Clock,
     metrics::{
@@ -38,8 +38,11 @@ pub trait Subscriber {
     /// How its frames are written.
     fn encoding(&self) -> Encoding;
 
-    /// Looks at what [`Subscriber::send`] is going to look at, and changes nothing.
+    /// Looks at what [`Subscriber::send`] is going to look at first, and changes nothing.
     fn look_ahead(&self) {}
+
+    /// The same for what lies behind the pointers that [`Subscriber::look_ahead`] has seen.
+    fn look_further(&self) {}
 
     /// Takes whole frames; the subscriber bounds what it keeps.
     fn send(&self, frames: &Bytes);
@@ -91,10 +94,10 @@ impl Slot {
         let mut sent = 0;
         if after < head {
             isolated(&**subscriber, || {
-                let Frames { bytes, count } = batch.frames_after(after, groups, subscriber.encoding());
-                if count > 0 {
-                    subscriber.send(&bytes);
-                    sent = count;
+                let frames = batch.frames_after(after, groups, subscriber.encoding());
+                if frames.count > 0 {
+                    subscriber.send(&frames.bytes);
+                    sent = frames.count;
                 }
             });
         }
@@ -110,9 +113,9 @@ fn hand_out_to<'a>(mut slots: impl Iterator<Item = (&'a Slot, &'a [usize])>, bat
         if step.is_empty() {
             return sent;
         }
-        for subscriber in step.iter().filter_map(|(slot, _)| slot.subscriber.as_deref()) {
-            isolated(subscriber, || subscriber.look_ahead());
-        }
+        let subscribers = || step.iter().filter_map(|(slot, _)| slot.subscriber.as_deref());
+        subscribers().for_each(|subscriber| isolated(subscriber, || subscriber.look_ahead()));
+        subscribers().for_each(|subscriber| isolated(subscriber, || subscriber.look_further()));
         sent += step.drain(..).map(|(slot, groups)| slot.hand_out(batch, head, groups)).sum::<usize>();
     }
 }
